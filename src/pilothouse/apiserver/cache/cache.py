@@ -102,23 +102,23 @@ class Cache:
         return f"{self.prefix}{namespace}/" if namespace else self.prefix
 
     def indexed(self, index: str, value: str) -> Sequence[Entry]:
-        """The entries whose `index` has the value, in the order of their keys."""
+        """Entries for which `index` has this value, in the order of their keys."""
         entries = self._indexed.get((index, value), {})
         return [entries[key] for key in sorted(entries)]
 
     def has_index(self, index: str) -> bool:
-        """Whether objects can be looked up by this index."""
+        """Whether the cache has this index."""
         return index in self._indexes
 
     def select(self, selection: Selection, start: str = "") -> Iterator[Entry]:
-        """The entries of a selection, by an index where it names one."""
+        """Selected entries, by an index where the selection names one."""
         candidates = self.candidates(selection, start)
         if selection.selects_everything:
             return candidates
         return (entry for entry in candidates if selection.matches(entry))
 
     def candidates(self, selection: Selection, start: str = "") -> Iterator[Entry]:
-        """The entries that are looked at for a selection: those below its prefix, of its index or of its one key."""
+        """Entries to check for a selection: below its prefix, of its index, or of its one key."""
         if selection.key:
             entry = self._entries.get(selection.key)
             return iter([entry] if entry is not None and selection.key >= start else [])
@@ -130,7 +130,7 @@ class Cache:
     # Watching.
 
     def watch(self, watch: Watch) -> None:
-        """Tell `watch` of every event from now on."""
+        """Add a watch, which gets every event from now on."""
         group = self._watches.setdefault(watch.selection.trigger, {})
         group[watch] = None
         if watch.wants_bookmarks:
@@ -145,7 +145,7 @@ class Cache:
             self._watches.pop(watch.selection.trigger, None)
 
     def since(self, revision: int) -> list[CacheEvent]:
-        """The events after `revision`, which is not below `floor`."""
+        """Events after `revision`, which must not be below `floor`."""
         events: list[CacheEvent] = []
         for event in reversed(self.ring):
             if event.revision <= revision:
@@ -160,14 +160,14 @@ class Cache:
             yield from list(group)
 
     def send_bookmarks(self, revision: int) -> None:
-        """A bookmark to every watch that wants one: it has seen everything up to `revision`."""
+        """Send a bookmark to every watch that wants one, with the revision that it has seen."""
         if self._wanting:
             event = bookmark(self.resource, self.head, revision)
             for watch in tuple(self._wanting):
                 watch.offer_bookmark(event)
 
     def forget_old(self) -> None:
-        """Drop the events that were there at the last call: called each minute, it makes memory follow what happens now."""
+        """Drop the events that existed at the last call; called each minute."""
         while len(self.ring) > RING_LEAST and self.ring[0].revision <= self._aged:
             self.floor = self.ring.popleft().revision
         self._aged = self.revision
@@ -175,7 +175,7 @@ class Cache:
     # Feeding.
 
     def decoded(self, items: Sequence[Item]) -> list[Entry]:
-        """Entries of what the store has: for `load`, in as many parts as the caller likes."""
+        """Entries of stored items, for `load`; may be called in parts."""
         entries = map(self._entry, items)
         return [entry for entry in entries if entry is not None]
 
@@ -198,7 +198,7 @@ class Cache:
         return entries
 
     def read(self, item: Item) -> Entry | CorruptValue:
-        """The entry of what the store has, in the form in which it would be stored today."""
+        """Entry of a stored item, in today's storage version."""
         try:
             obj = object_of(self.resource, item.value)
         except (MsgspecError, ValueError, RecursionError):
@@ -223,7 +223,7 @@ class Cache:
         return entry
 
     def load(self, entries: Sequence[Entry], listed: int, revision: int) -> None:
-        """Take what the store has as of the revision `found`; `revision` is how far the feed has come."""
+        """Set the initial state: all entries as of revision `listed`; `revision` is the position of the feed."""
         self._entries = SortedDict((entry.key, entry) for entry in entries)
         self.is_empty = not self._entries
         for entry in self._entries.values() if self._indexes else ():
@@ -236,8 +236,7 @@ class Cache:
             self.apply(event)
 
     def replace(self, items: Sequence[Item], revision: int) -> None:
-        """Take what the store has as of `revision` in place of what was told: watchers get the differences, and what is older is
-        not told any more."""
+        """Replace the state by what the store has as of `revision`. Watchers get the differences; older events are dropped."""
         for event in differences(self._entries, items, revision):
             self.apply(event)
         self.ring.clear()
@@ -245,17 +244,19 @@ class Cache:
         self.revision = max(self.revision, revision)
 
     def remember_written(self, key: str, value: bytes, obj: Any = None) -> None:
-        """The struct that `value` was encoded from, so that it need not be decoded when the write comes back. Without one the value is
-        known to be right, and decoded when somebody asks for its struct."""
+        """Keep the struct that `value` was encoded from, so that the write need not be decoded when the store reports it.
+
+        Without `obj` only that the value is valid.
+        """
         if len(self._written) < WRITTEN_LIMIT:
             self._written[key] = (value, obj)
 
     def forget_written(self, key: str) -> None:
-        """The write of what was handed over did not happen."""
+        """Drop what `remember_written` kept, because the write failed."""
         self._written.pop(key, None)
 
     def apply(self, event: Event) -> None:
-        """One write, as the store tells it."""
+        """Apply one write that the store reported."""
         if not self.loaded:
             self._early.append(event)
             return

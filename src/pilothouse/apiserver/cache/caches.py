@@ -1,4 +1,4 @@
-"""All caches of an API server, fed by one watch of the store.
+"""Watch caches of an API server, all fed by one watch of the store.
 
 - One feed, one order: when `revision` is N, every cache shows every write up to N.
 - A resource is read from the store when it is first asked for; until then its events cost nothing.
@@ -38,13 +38,15 @@ DECODED_AT_ONCE = 100
 
 
 def prefix_of(resource: Resource[Any]) -> str:
-    """Where the objects of a resource lie in the store, as upstream has it: `/registry/deployments/`, `/registry/minions/`, and with
-    the group for custom resources."""
+    """Key prefix of a resource in upstream's layout.
+
+    `/registry/deployments/`, `/registry/minions/`; custom resources have their group in it.
+    """
     return f"{ROOT}{resource.strategy.storage_prefix or resource.plural}/"
 
 
 class Caches:
-    """One per API server."""
+    """All watch caches of an API server."""
 
     def __init__(self, storage: Storage, clock: Clock, catalogue: Catalogue) -> None:
         self.storage = storage
@@ -73,7 +75,7 @@ class Caches:
             watch.end()
 
     def peek(self, resource: Resource[Any]) -> Cache:
-        """The cache of a resource in whatever version, loaded or not. StatusError NotFound for a custom one that is served no longer."""
+        """Cache of a resource in any version, loaded or not. Raises NotFound for a custom resource that is no longer served."""
         stored = resource.stored_as or resource
         cache = self._by_resource.get(stored)
         if cache is None:
@@ -94,7 +96,7 @@ class Caches:
         raise no_such_resource()
 
     async def of(self, resource: Resource[Any]) -> Cache:
-        """The cache of a resource in whatever version, loaded."""
+        """The loaded cache of a resource in any version."""
         cache = self.peek(resource)
         while not cache.loaded:
             loading = self._loading.get(cache)
@@ -120,7 +122,7 @@ class Caches:
             done.set_result(None)
 
     async def start(self) -> None:
-        """Begin to follow the store."""
+        """Start following the store."""
         if self._unfollow is None:
             self._failed = asyncio.get_running_loop().create_future()
             self._unfollow = self.storage.follow(self._take, self._miss)
@@ -188,11 +190,11 @@ class Caches:
                 future.set_result(None)
 
     def loaded(self) -> list[Cache]:
-        """The caches that have been read from the store."""
+        """Caches that have been loaded."""
         return [cache for cache in list(self._by_resource.values()) if cache.loaded]
 
     def revision_of(self, cache: Cache) -> int:
-        """The newest revision up to which a cache shows everything."""
+        """Revision up to which a cache is complete."""
         return max(cache.revision, self.revision)
 
     def _cache_of(self, key: str) -> Cache | None:
@@ -203,7 +205,7 @@ class Caches:
         )
 
     async def wait_for_revision(self, revision: int) -> None:
-        """Return when every cache shows everything up to `revision`."""
+        """Wait until every cache shows `revision`."""
         if revision <= self.revision:
             return
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -211,7 +213,7 @@ class Caches:
         await waiter
 
     async def history(self, cache: Cache, after: int, until: int) -> list[CacheEvent]:
-        """The events of a resource after a revision that its ring no longer has, up to `until`, from the store.
+        """Events of a resource from the store, after a revision that the cache no longer has, up to `until`.
 
         StatusError Expired when the store has forgotten them, too.
         """
@@ -250,7 +252,7 @@ class Caches:
 
 
 def too_old(revision: int, oldest: int) -> str:
-    """Message of the 410 for a resource version before the oldest event that is kept.
+    """Message of the 410 for a resource version that is older than the oldest event.
 
     As errors.NewResourceExpired of upstream's watch cache.
     """

@@ -1,4 +1,4 @@
-"""Entries in versions that take time to be made: by a conversion webhook, which is asked once for all that a reader wants."""
+"""Conversion of entries by webhook, with one call for all entries of a reader."""
 
 from __future__ import annotations
 
@@ -18,8 +18,7 @@ Refuse = Callable[[Resource[Any], Sequence[CorruptValue]], StatusError]
 
 
 async def converted(entries: Iterable[Entry], resource: Resource[Any], refuse: Refuse | None = None) -> None:
-    """Return when `served` gives these entries in the version of `resource`. When they cannot be converted, the StatusError that
-    `refuse` makes, or the converter's own."""
+    """Wait until these entries are available in the version of `resource`. Raises the StatusError of `refuse`, or of the converter."""
     if resource.converter is None:
         return
     waiting = {id(entry): entry for entry in entries if not entry.is_served(resource)}
@@ -37,17 +36,17 @@ async def converted(entries: Iterable[Entry], resource: Resource[Any], refuse: R
 
 
 def unreadable(resource: Resource[Any], values: Sequence[CorruptValue]) -> StatusError:
-    """Refuse a read, or a delete, of one object."""
+    """Error for a get or delete of an object that cannot be decoded."""
     return values[0].unreadable()
 
 
 def unchangeable(resource: Resource[Any], values: Sequence[CorruptValue]) -> StatusError:
-    """Refuse an update, or a patch, of one object."""
+    """Error for an update or patch of an object that cannot be decoded."""
     return values[0].unchangeable()
 
 
 class ConvertingWatch(Watch):
-    """A watch whose events are converted before they are selected and handed out."""
+    """A watch that converts events before selecting and returning them."""
 
     __slots__ = ("_chosen", "_resource")
 

@@ -1,4 +1,4 @@
-"""Stored values that cannot be decoded: what is told of them, in upstream's words (KEP-3926).
+"""Stored values that cannot be decoded, and upstream's errors for them (KEP-3926).
 
 Each fails reads of its own object and consistent lists of its kind; what was shown before stays in the watch cache, as upstream's does.
 """
@@ -27,7 +27,7 @@ CAUSES_LIMIT = 100
 
 @dataclass(frozen=True, slots=True)
 class CorruptValue:
-    """A key of the store, the revision of its value, and what is wrong with that."""
+    """A key with a value that cannot be decoded: its revision and the problem."""
 
     key: str
     revision: int
@@ -37,7 +37,7 @@ class CorruptValue:
 
     @property
     def decoding(self) -> str:
-        """What is wrong, with the revision, as upstream's message of a failed decoding."""
+        """Upstream's message of the failed decoding, with the revision."""
         if self.is_encrypted:
             return f"data from the storage is not transformable revision=0: {self.problem}"
         return f"object not decodable revision={self.revision}: {self.problem}"
@@ -47,11 +47,11 @@ class CorruptValue:
         return f"StorageError: corrupt object, Code: 7, Key: {key}, ResourceVersion: 0, AdditionalErrorMsg: {self.decoding}"
 
     def unreadable(self) -> StatusError:
-        """500: a read of the object, or a delete."""
+        """The 500 for a read or delete of the object."""
         return internal_error(self.storage_error(self.key.removeprefix(ROOT)))
 
     def unchangeable(self) -> StatusError:
-        """500: an update of the object, or a patch."""
+        """The 500 for an update or patch of the object."""
         return failure(500, "", self.decoding)
 
 
@@ -63,7 +63,7 @@ def corrupt_value(item: Item, resource: Resource[Any]) -> CorruptValue:
 
 
 def problem_of(value: bytes, resource: Resource[Any]) -> str:
-    """What keeps a stored value from being an object of the resource, in Go's words where they are known; "" when nothing does."""
+    """Why a stored value cannot be decoded, in Go's words where known; "" when it can."""
     try:
         object_of(resource, value)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
@@ -76,7 +76,7 @@ def problem_of(value: bytes, resource: Resource[Any]) -> str:
 
 
 def unlistable(resource: Resource[Any], values: Sequence[CorruptValue]) -> StatusError:
-    """500: a list that meets these."""
+    """The 500 for a list with these values."""
     plural = f"{resource.plural}.{resource.group}" if resource.group else resource.plural
     told = [value.storage_error(value.key) for value in values[:CAUSES_LIMIT]]
     causes = [StatusCause("UnexpectedServerResponse", text, value.key) for text, value in zip(told, values, strict=False)]

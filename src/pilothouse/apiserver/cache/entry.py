@@ -1,4 +1,4 @@
-"""A committed object: its struct, its JSON, which was encoded once, and its protobuf, which is encoded when a client first wants it.
+"""A committed object with its JSON, encoded once, and its protobuf, encoded on first use.
 
 - The stored value has no resourceVersion: the store knows it only after the write. It is spliced into the bytes here, in its
   place in Go's order (behind metadata.uid), without decoding anything.
@@ -30,12 +30,12 @@ UID_LENGTH = len(UID) + 36
 
 
 def head_of(resource: Resource[Any]) -> bytes:
-    """How the JSON of every object of a kind begins, up to and including the brace of its metadata."""
+    """Beginning of the JSON of every object of a kind, up to the opening brace of its metadata."""
     return f'{{"kind":"{resource.kind}","apiVersion":"{resource.api_version}","metadata":{{'.encode()
 
 
 def with_resource_version(value: bytes, head: bytes, revision: int) -> bytes:
-    """The object's JSON: its stored value with the resourceVersion in it."""
+    """JSON of the object: the stored value with the resourceVersion inserted."""
     start = len(head)
     uid = value.find(UID, start)
     end = uid + UID_LENGTH
@@ -49,7 +49,7 @@ def with_resource_version(value: bytes, head: bytes, revision: int) -> bytes:
 
 
 def unspliced(encoded: bytes, revision: int) -> bytes:
-    """The stored value of an object's JSON."""
+    """Stored value of an object's JSON: without the resourceVersion."""
     field = b'"resourceVersion":"%d"' % revision
     before, _, rest = encoded.partition(field)
     if rest.startswith(b","):
@@ -58,7 +58,7 @@ def unspliced(encoded: bytes, revision: int) -> bytes:
 
 
 def at_revision(obj: Any, revision: int) -> Any:
-    """The same object with another resourceVersion; everything else is shared."""
+    """A copy of the object with another resourceVersion; all other parts are shared."""
     return access.with_parts(obj, metadata=msgspec.structs.replace(obj.metadata, resourceVersion=str(revision)))
 
 
@@ -83,7 +83,7 @@ class Entry:
 
     @classmethod
     def stored(cls, resource: Resource[Any], key: str, head: bytes, value: bytes, revision: int, since: int, obj: Any = None) -> Entry:
-        """The entry of a stored value; `obj` is the struct that it was encoded from, where that is at hand."""
+        """Entry of a stored value; `obj` is the struct that it was encoded from, if known."""
         if not value.startswith(head):
             with suppress(ValueError):  # what cannot be decoded spoils nothing else
                 value = encode(object_of(resource, value))
@@ -93,7 +93,7 @@ class Entry:
 
     @property
     def object(self) -> Any:
-        """The struct. Shared: never change it."""
+        """The object as a struct. Shared: do not change it."""
         if self._object is None:
             self._object = self.resource.decoder.decode(self.encoded)
             share(self._object, self.encoded)
@@ -101,18 +101,18 @@ class Entry:
 
     @property
     def protobuf(self) -> bytes:
-        """The object's protobuf message, without an envelope; made at first use. ValueError for a kind that has none."""
+        """The object's protobuf message without envelope; encoded at first use. ValueError for a kind without protobuf."""
         if self._protobuf is None:
             self._protobuf = encode_message(self.object)
         return self._protobuf
 
     @property
     def value(self) -> bytes:
-        """What is stored: the JSON without its resourceVersion."""
+        """The stored value: the JSON without resourceVersion."""
         return unspliced(self.encoded, self.revision)
 
     def is_stored_as(self, value: bytes) -> bool:
-        """Whether the store has just these bytes."""
+        """Whether the store has exactly these bytes."""
         if self.is_rewritten or not 22 <= len(self.encoded) - len(value) <= LONGEST_VERSION:
             return False
         return value == self.value
@@ -128,13 +128,13 @@ class Entry:
         return self.key.rsplit("/", 1)[1]
 
     def with_revision(self, revision: int) -> Entry:
-        """The same object under another revision: how a delete shows what was deleted."""
+        """The same object at another revision: the last state of a deleted object."""
         obj = at_revision(self.object, revision)
         encoded = with_resource_version(self.value, self.head, revision)
         return Entry(self.resource, self.key, self.head, encoded, revision, self.since, obj)
 
     def in_version(self, resource: Resource[Any]) -> Entry:
-        """This entry in another version of its kind; converted and encoded once for all who ask."""
+        """This entry in another version of its kind; converted and encoded once."""
         if resource is self.resource or resource.from_stored is None:
             return self
         if self._served is None:
@@ -145,28 +145,28 @@ class Entry:
         return self._served[resource]
 
     def is_served(self, resource: Resource[Any]) -> bool:
-        """Whether `served` has the entry in a version at hand."""
+        """Whether the entry is available in a version without a conversion webhook."""
         return resource is self.resource or resource.from_stored is None or (self._served is not None and resource in self._served)
 
     def remember(self, resource: Resource[Any], obj: Any) -> None:
-        """Take the object in another version, which took time to be made."""
+        """Store the object in another version, as a conversion webhook returned it."""
         self._served = {**(self._served or {}), resource: ServedEntry(self, resource, obj)}
 
     @property
     def origin(self) -> Entry:
-        """The entry in the version in which it is stored."""
+        """The entry in its storage version."""
         return self
 
 
 class RewrittenEntry(Entry):
-    """The entry of a value that was stored in another version, or under another schema."""
+    """Entry of a value that was stored in another version, or under another schema."""
 
     __slots__ = ()
     is_rewritten = True
 
 
 class ServedEntry(Entry):
-    """An entry in another version than the stored one."""
+    """Entry in another version than the storage version."""
 
     __slots__ = ("_origin",)
 
@@ -176,12 +176,12 @@ class ServedEntry(Entry):
 
     @property
     def origin(self) -> Entry:
-        """The entry in the version that is stored."""
+        """The entry in its storage version."""
         return self._origin
 
 
 class CreatedEntry(Entry):
-    """The entry of an object that a request has made which may also find one: 201 instead of 200."""
+    """Entry of an object that an update or apply has created: answered with 201."""
 
     __slots__ = ()
     created = True

@@ -1,4 +1,4 @@
-"""One change of one object, as watchers see it: its JSON line is made once, however many watchers there are."""
+"""Change of one object for watchers; its JSON is encoded once for all of them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ INITIAL_EVENTS_END = "k8s.io/initial-events-end"
 
 
 class CacheEvent:
-    """`entry` is the object after the change; of a deleted one, its last state under the revision of its end.
+    """Change of one object. `entry` is the object after it; for a delete its last state at the revision of the delete.
 
     The forms that a selector needs (`entering`, `leaving`) and other versions (`served`) are made once and shared, too.
     """
@@ -34,14 +34,14 @@ class CacheEvent:
 
     @property
     def encoded(self) -> bytes:
-        """The event's line in a watch stream."""
+        """The event as a line of a watch stream."""
         if self._line is None:
             self._line = b'{"type":"%b","object":%b}\n' % (self.type.encode(), self.entry.encoded)
         return self._line
 
     @property
     def chunk(self) -> bytes:
-        """That line as a chunk of an HTTP body. Only the last one is remembered: watchers are written the same in a row."""
+        """The line as a chunk of an HTTP body. Only the last one is kept, since watchers are written one after another."""
         if Chunk.of is not self:
             line = self.encoded
             Chunk.of, Chunk.data = self, b"%x\r\n%b\r\n" % (len(line), line)
@@ -66,14 +66,14 @@ class CacheEvent:
 
     @property
     def entering(self) -> CacheEvent:
-        """This change for a watcher whose selection the object comes into by it."""
+        """This change as ADDED, for a watcher whose selector the object begins to match."""
         if self._entering is None:
             self._entering = CacheEvent(ADDED, self.entry, None, self.revision)
         return self._entering
 
     @property
     def leaving(self) -> CacheEvent:
-        """This change for a watcher whose selection the object falls out of by it: the end of what it last saw."""
+        """This change as DELETED, for a watcher whose selector the object no longer matches."""
         if self._leaving is None:
             assert self.previous is not None
             self._leaving = CacheEvent(DELETED, self.previous.with_revision(self.revision), self.previous, self.revision)
@@ -91,21 +91,21 @@ class CacheEvent:
 
 
 class Chunk:
-    """The chunk that was made last."""
+    """Cache of the last encoded chunk."""
 
     of: CacheEvent | None = None
     data = b""
 
 
 class FrameChunk:
-    """The same in protobuf."""
+    """Cache of the last encoded protobuf chunk."""
 
     of: CacheEvent | None = None
     data = b""
 
 
 def bookmark(resource: Resource[Any], head: bytes, revision: int, *, initial_end: bool = False) -> CacheEvent:
-    """A bookmark: an otherwise empty object that carries the revision up to which the watcher has seen everything."""
+    """BOOKMARK event: an empty object with the revision up to which the watcher has seen everything."""
     obj = resource.type()
     obj.metadata.resourceVersion = str(revision)
     if initial_end:

@@ -1,4 +1,4 @@
-"""What changed while a shared store could not tell of it, and has forgotten since: found by comparing what there was with what there is."""
+"""Writes missed while a shared store was not followed, found by comparing two states."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pilothouse.apiserver.storage.interface import Event, Item
 
 
 def differences(entries: Mapping[str, Entry], items: Sequence[Item], revision: int) -> list[Event]:
-    """The writes that lead from the entries to the items, which are all that there are as of `revision`, in the order of revisions.
+    """Writes that lead from `entries` to `items`, which are complete as of `revision`, in the order of revisions.
 
     Of what was written several times the last write is told; of what was deleted and made again, both.
     """

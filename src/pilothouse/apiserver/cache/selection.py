@@ -1,4 +1,4 @@
-"""What a list or a watch is narrowed to: a namespace, a name, labels, fields.
+"""Selection of a list or watch: namespace, name, labels, fields.
 
 A watcher with a selector sees an object come and go as it begins and ceases to match, not as it is made and deleted.
 """
@@ -27,18 +27,18 @@ class Selection:
     key: str = ""
 
     def matches(self, entry: Entry) -> bool:
-        """Whether an entry is selected: by key, and by every predicate."""
+        """Whether an entry is selected, by key and by all predicates."""
         if not entry.key.startswith(self.prefix) or (self.key and entry.key != self.key):
             return False
         return all(predicate(entry) for predicate in self.predicates)
 
     @property
     def selects_everything(self) -> bool:
-        """Whether everything below the prefix matches."""
+        """Whether all objects below the prefix are selected."""
         return not self.predicates and not self.key
 
     def translate(self, event: CacheEvent) -> CacheEvent | None:
-        """The event as a watcher of this selection is to see it; None when it is to see nothing."""
+        """The event as a watcher of this selection sees it; None when it does not."""
         if self.selects_everything:
             return event if event.entry.key.startswith(self.prefix) else None
         if event.type == DELETED:

@@ -1,4 +1,4 @@
-"""Sharing of equal parts between committed objects: the Pods of one template have one list of containers, not thousands.
+"""Sharing of equal parts between objects, to save memory: Pods of one template share their containers.
 
 - `share` is called on an object that has been committed, or was just decoded: its lists, maps and structs are replaced by equal ones
   of an object that came before. It rests on the rule that nobody changes a committed object.
@@ -68,7 +68,7 @@ def share(obj: Any, encoded: bytes, previous: Any = None) -> None:
 
 
 def share_part(obj: Any, example: Any, name: str) -> None:
-    """A field that holds a struct becomes the same as that of the example where they are equal, else what is equal in it."""
+    """Share a field's struct with that of the example, or its equal parts."""
     part = getattr(obj, name, None)
     if not isinstance(part, Object):
         return
@@ -82,7 +82,7 @@ def share_part(obj: Any, example: Any, name: str) -> None:
 
 
 def spec_bytes(encoded: bytes, node_name: str) -> bytes:
-    """The JSON of the spec without the node's name; the same for specs that differ in nothing else."""
+    """JSON of the spec without nodeName; equal for specs that differ only in it."""
     start = encoded.find(b',"spec":{')
     end = encoded.rfind(b',"status":{')
     spec = encoded[start:end] if end > start else encoded[start:]
@@ -90,7 +90,7 @@ def spec_bytes(encoded: bytes, node_name: str) -> bytes:
 
 
 def share_equal(target: Object, example: Object) -> None:
-    """The fields of one struct that are equal to those of the other become the same."""
+    """Share the equal fields of two structs."""
     parts = parts_of(type(target))
     if parts is None:
         return
@@ -101,14 +101,14 @@ def share_equal(target: Object, example: Object) -> None:
 
 
 def share_managed_fields(obj: Any) -> None:
-    """Each set of fields is kept once, cut from the request or the stored value that it was read from."""
+    """Share equal field sets of managedFields."""
     for entry in obj.metadata.managedFields:
         entry.fieldsV1 = shared(entry.fieldsV1)
 
 
 @cache
 def parts_of(kind: type[Object]) -> tuple[tuple[str, ...], Callable[[Object], tuple[Any, ...]]] | None:
-    """The fields of a struct that hold more than one value (lists, maps and structs), and what gives their values; None without any."""
+    """Fields of a struct that hold lists, maps or structs, with a getter of their values; None without any."""
     described = msgspec.inspect.type_info(kind)
     assert isinstance(described, msgspec.inspect.StructType)
     names = tuple(field.name for field in described.fields if not is_scalar(field.type) and field.name != "managedFields")
@@ -119,7 +119,7 @@ def parts_of(kind: type[Object]) -> tuple[tuple[str, ...], Callable[[Object], tu
 
 
 def is_scalar(kind: msgspec.inspect.Type) -> bool:
-    """Whether values of a field's type are numbers, booleans, texts or nothing."""
+    """Whether a field's type is a number, boolean, text or None."""
     types = kind.types if isinstance(kind, msgspec.inspect.UnionType) else (kind,)
     scalar = (
         msgspec.inspect.StrType,

@@ -1,4 +1,4 @@
-"""The objects of stored values, in whatever form: our own JSON, another API server's JSON, or upstream's protobuf.
+"""Decoding of stored values: our JSON, another API server's JSON, or upstream's protobuf.
 
 kube-apiserver stores built-in kinds in protobuf (`k8s\\x00` before a runtime.Unknown) and reads JSON as well; so both can take over the
 other's store, and an object has our form as soon as it is written again.
@@ -15,7 +15,7 @@ from pilothouse.machinery.resource import Resource
 
 
 def object_of(resource: Resource[Any], value: bytes) -> Any:
-    """The object of a resource. ValueError (MsgspecError, too) or RecursionError for what cannot be decoded as one."""
+    """Decode a stored value. Raises ValueError (MsgspecError, too) or RecursionError for an invalid one."""
     if not value.startswith(envelope.MAGIC):
         return resource.decoder.decode(value)
     api_version, kind, message = envelope.decode_envelope(value)

@@ -52,7 +52,7 @@ class Watch:
         self._failure: StatusError | None = None
 
     def offer(self, event: CacheEvent) -> None:
-        """A change of the resource: queued, as far as it concerns this watcher, in the form that it is to see."""
+        """Queue a change of the resource, if it concerns this watcher."""
         if event.revision <= self.after:
             return
         prefix = self._whole_prefix
@@ -85,7 +85,7 @@ class Watch:
             self._wake()
 
     def write_directly(self, write: Write | None) -> None:
-        """Have the chunks of events written at once from now on, until `queue_events`: nobody need be woken for them.
+        """Write events at once from now on, until `queue_events`, without waking the reader.
 
         For who is about to wait for a `batch`; what waits already comes with that first.
         """
@@ -98,12 +98,12 @@ class Watch:
         self._write = self.direct = None
 
     def begin(self, events: list[CacheEvent]) -> None:
-        """The events that a watch starts with; they are translated already and not counted against the limit."""
+        """Queue the initial events of a watch; they do not count against the limit."""
         self._pending[:0] = events
         self._wake()
 
     def end(self, failure: StatusError | None = None) -> None:
-        """End after what waits has been read; `failure` is raised to the reader then."""
+        """End the watch after the queued events were read; then `failure` is raised to the reader."""
         if not self._ended:
             self._ended = True
             self.queue_events()
@@ -112,7 +112,7 @@ class Watch:
             self._wake()
 
     async def batch(self) -> list[CacheEvent]:
-        """Everything that waits, as soon as something does; empty at the end."""
+        """Wait for events, and return all that are queued; empty at the end."""
         while not self._pending:
             if self._failure is not None:
                 raise self._failure

@@ -1,4 +1,4 @@
-"""What Services take from ranges that all share: cluster addresses and node ports.
+"""Allocation of cluster IPs and node ports for Services.
 
 - What is taken is what the cached Services say; no table of its own can disagree with them.
 - Between the choice and the commit the choice is reserved here, so that two writes at once do not take the same.
@@ -32,7 +32,7 @@ DRY_RUN_NODE_PORT = 32769
 
 
 class Reservation:
-    """What one write holds. Release it when the write is committed (the cache knows then) or given up.
+    """Values that one write has reserved. Release it after the commit, when the cache shows them, or when the write fails.
 
     `allocated` is what the choice was made by, where API servers share a store; None where nothing was chosen.
     """
@@ -55,12 +55,12 @@ class Reservation:
         return bool(self._mine)
 
     def undo(self) -> None:
-        """Make the object what it was before the choice; only where API servers share a store."""
+        """Restore the object from before the allocation; only where API servers share a store."""
         if self.restore is not None:
             self.restore()
 
     def release(self) -> None:
-        """Give up what this write reserved. Idempotent."""
+        """Release what this write reserved. Idempotent."""
         self._reserved -= self._mine
         self._mine = set()
 
@@ -72,7 +72,7 @@ NOTHING = Reservation()
 
 
 class AllocatingWorld(World, Protocol):
-    """What is needed of the registry's store."""
+    """The parts of the registry's store that allocation needs."""
 
     async def allocated(self) -> int | None:
         """The revision of the last allocation in a store that API servers share; None in a store of our own (`RegistryStore.allocated`)."""
@@ -80,7 +80,7 @@ class AllocatingWorld(World, Protocol):
 
 
 class Allocation:
-    """One per API server."""
+    """Allocator of cluster IPs and node ports. One per API server."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -88,7 +88,7 @@ class Allocation:
         self._reserved: set[Any] = set()
 
     async def reserve(self, world: AllocatingWorld, resource: Resource[Any], old: Any, new: Any, *, dry_run: bool) -> Reservation:
-        """Fill in what `new` (and not `old` already) takes; StatusError when it cannot have that."""
+        """Allocate what `new` needs and `old` does not have, and set it in `new`. Raises StatusError when that is not possible."""
         if resource.type not in ALLOCATED:
             return NOTHING
         allocated = await world.allocated()

@@ -1,4 +1,4 @@
-"""What every cluster has from the start: its first namespaces, the system's priority classes, the Service `kubernetes`.
+"""Objects that every cluster has: system namespaces, priority classes, and the Service `kubernetes`.
 
 - Each is made when it is missing; what is there stays as it is, but for the endpoints of `kubernetes`, which follow the settings.
 - Who deletes the Service `kubernetes` or its endpoints (`kubectl delete services --all` does) gets them back at once; upstream
@@ -50,7 +50,7 @@ RETRY_SECONDS = 10.0
 
 
 class BootstrapRegistry(Protocol):
-    """What is needed of the registry."""
+    """The parts of the registry that bootstrapping needs."""
 
     store: RegistryStore
 
@@ -62,7 +62,7 @@ class BootstrapRegistry(Protocol):
 
 
 async def ensure(registry: BootstrapRegistry, seeds: Iterable[Seed]) -> None:
-    """Return when everything is there, `seeds` included, and what authorization looks up is at hand."""
+    """Create the missing objects, with `seeds`, and wait until the caches that authorization needs show them."""
     for kind in (ClusterRole, ClusterRoleBinding, Role, RoleBinding):
         await registry.store.caches.of(registry.store.catalogue.of(kind))
     await seed(registry.store, (*first_seeds(), *seeds))
@@ -72,13 +72,13 @@ async def ensure(registry: BootstrapRegistry, seeds: Iterable[Seed]) -> None:
 
 
 async def write_endpoints(registry: BootstrapRegistry) -> None:
-    """Have the Service `kubernetes` lead to the addresses of the settings as they are now."""
+    """Set the endpoints of the Service `kubernetes` to the addresses of the settings."""
     for obj in endpoints(registry.store.settings):
         await _create_or_update(registry, obj)
 
 
 async def recreate_when_deleted(registry: BootstrapRegistry, kind: type[Any]) -> None:
-    """Make the object `kubernetes` of one of KEPT again whenever it is deleted, until cancelled."""
+    """Create the object `kubernetes` of one of KEPT again whenever it is deleted, until cancelled."""
     named = Options(field_selector="metadata.name=kubernetes")
     while True:
         with suppress(StatusError):  # the store cannot write just now
@@ -119,7 +119,7 @@ async def _create_or_update(registry: BootstrapRegistry, obj: Any) -> None:
 
 @cache
 def first_seeds() -> tuple[Seed, ...]:
-    """The namespaces, each with its ServiceAccount, and the priority classes."""
+    """The system namespaces with their ServiceAccounts, and the priority classes."""
     accounts = (ServiceAccount(metadata=ObjectMeta(name="default", namespace=name)) for name in NAMESPACES)
     namespaces = (Namespace(metadata=ObjectMeta(name=name)) for name in NAMESPACES)
     classes = (_priority_class("system-cluster-critical", 2_000_000_000), _priority_class("system-node-critical", 2_000_001_000))
@@ -135,7 +135,7 @@ def _priority_class(name: str, value: int) -> PriorityClass:
 
 
 def kubernetes_service(settings: Settings) -> Service:
-    """The Service by which pods reach the API: the first address of the range, upstream's."""
+    """The Service `kubernetes`, at the first address of the service range."""
     spec = ServiceSpec(
         clusterIP=str(settings.service_networks[0][1]),
         ports=[ServicePort(name="https", port=443, protocol="TCP", targetPort=settings.api_port)],
@@ -146,7 +146,7 @@ def kubernetes_service(settings: Settings) -> Service:
 
 
 def authentication_info(settings: Settings) -> Iterator[ConfigMap]:
-    """What extension API servers read to authenticate as this server does; without a CA there is nothing to tell."""
+    """ConfigMap extension-apiserver-authentication; None without a CA."""
     data = {"client-ca-file": settings.client_ca} if settings.client_ca else {}
     if settings.front_proxy_ca:
         believed = settings.request_headers
@@ -167,7 +167,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def endpoints(settings: Settings) -> Iterator[Any]:
-    """Where the Service `kubernetes` leads, in both forms."""
+    """Endpoints and EndpointSlice of the Service `kubernetes`."""
     if not settings.api_addresses:
         return
     addresses = list(settings.api_addresses)

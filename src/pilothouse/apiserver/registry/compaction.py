@@ -1,4 +1,4 @@
-"""Forgetting the past: what is older than WINDOW_SECONDS is compacted, as upstream does every five minutes; sooner when it is large.
+"""Compaction of the store: revisions older than WINDOW_SECONDS are dropped, sooner when they take much space.
 
 How large the past is, is measured in what was written: each version of an object that is kept is a write of about its size.
 """
@@ -26,7 +26,7 @@ STEP_BYTES = KEPT_BYTES // 8
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What the newest revision was at a moment, and how many bytes had been written by then."""
+    """The newest revision at a moment, and the bytes written until then."""
 
     seconds: float
     revision: int
@@ -34,7 +34,7 @@ class Mark:
 
 
 class Written:
-    """Counts the bytes of all writes, and wakes the compaction when they are many."""
+    """Counts written bytes, and wakes the compaction when they are many."""
 
     def __init__(self) -> None:
         self.total = 0
@@ -56,7 +56,7 @@ class Written:
 
 
 def oldest_kept(marks: Sequence[Mark], now: Mark) -> int:
-    """How many of the marks are out of the window: the past before the last of these may be forgotten."""
+    """Number of marks that are older than the window; everything before the last of them may be compacted."""
     count = 0
     for mark in marks:
         if now.seconds - mark.seconds < WINDOW_SECONDS and now.written - mark.written <= KEPT_BYTES:
@@ -66,7 +66,7 @@ def oldest_kept(marks: Sequence[Mark], now: Mark) -> int:
 
 
 async def compact_regularly(storage: Storage, clock: Clock, written: Written) -> None:
-    """Runs until cancelled."""
+    """Compact a store of this server alone, until cancelled."""
     marks: list[Mark] = []
     wanted = compacted = 0
     while True:
@@ -85,7 +85,7 @@ async def compact_regularly(storage: Storage, clock: Clock, written: Written) ->
 
 
 async def compact_by_interval(storage: Storage, clock: Clock, seconds: float) -> None:
-    """Of a store that API servers share: forget at each turn what was old at the turn before. Runs until cancelled.
+    """Compact a store that API servers share, at each interval to the revision of the previous one, until cancelled.
 
     Upstream does the same (k8s.io/apiserver/pkg/storage/etcd3/compact.go), and nothing when `seconds` is 0.
     """

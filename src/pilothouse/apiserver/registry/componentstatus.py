@@ -1,4 +1,4 @@
-"""componentstatuses: made anew at every look, as upstream does; nothing of them is stored.
+"""componentstatuses: computed at every read, never stored.
 
 The store is asked for a key. The scheduler and the controllers are asked by who wires them (`RegistryStore.components`); where nobody
 does, nothing answers at their address.
@@ -22,7 +22,7 @@ HEALTH_KEY = "/registry/health"
 
 
 async def get(store: RegistryStore, request: Request) -> Entry:
-    """One component; StatusError NotFound for a name that is none."""
+    """One component. Raises StatusError NotFound for an unknown name."""
     entry = next((entry for entry in await _entries(store, request) if entry.name == request.name), None)
     if entry is None:
         raise not_found("componentstatus", "", request.name)

@@ -1,4 +1,4 @@
-"""Continue tokens: where the next page of a list begins, and as of which revision. Upstream's form, opaque to clients."""
+"""Continue tokens of lists, in upstream's format: where the next page begins, and its revision."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def continue_token(revision: int, start: str) -> str:
 
 
 def parse_token(token: str) -> tuple[str, int]:
-    """(start, revision) of a continue token; a StatusError 400 for what is none."""
+    """(start, revision) of a continue token. Raises StatusError 400 for an invalid one."""
     try:
         parsed = parse(_decoded(token).decode(errors="replace").encode())
     except ValueError as error:

@@ -1,5 +1,6 @@
-"""Create, in upstream's order: defaults, record of fields, mutating admission; name, system fields, preparation, validation, validating
-admission and commit, again with another name when a generated one is taken."""
+"""Create, in upstream's order: defaulting, managed fields, mutating admission, system fields, strategy, validation, validating admission,
+commit. It is repeated with another name when a generated one exists already.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +23,7 @@ TERMINATING = "create not allowed while custom resource definition is terminatin
 
 
 async def create(store: RegistryStore, request: Request, path_name: str = "") -> Entry:
-    """The new object's entry, in the version of the request; `path_name` is what the path of an update or a patch names."""
+    """The new object's entry, in the version of the request. `path_name` is the name in the path of an update or a patch."""
     if request.resource.is_terminating:
         raise forbidden(request.resource.plural, request.served.group, request.call.body.metadata.name, TERMINATING)
     admission = await in_thread_if_large(request.call, _proposed, store, request)

@@ -1,4 +1,4 @@
-"""Delete: at once, or as a process that finalizers and a grace period hold open.
+"""Delete: immediate, or graceful with finalizers and a grace period.
 
 - Preconditions are checked against the newest state, again after each conflict.
 - What cannot go at once is marked (deletionTimestamp) and stays until its finalizers are gone and its owner (the kubelet)
@@ -35,7 +35,7 @@ ORPHAN, FOREGROUND = "orphan", "foregroundDeletion"
 
 
 async def delete(store: RegistryStore, request: Request, *, admitted: bool = False, of_collection: bool = False) -> Entry | Status:
-    """The object as it is now when it stays for a while; a Status (or the object, by kind) when it is gone.
+    """Delete an object. Returns the object while it is terminating; else a Status, or the object where the kind says so.
 
     `admitted`: admission has been asked already, as of an eviction. Of what is deleted with its collection admission is not told the name.
     """
@@ -69,7 +69,10 @@ def _warn(request: Request) -> None:
 
 
 async def delete_corrupt(store: RegistryStore, request: Request) -> Status:
-    """Remove what cannot be decoded, past all that a delete else looks at (KEP-3926); StatusError for what can be."""
+    """Delete an object that cannot be decoded, without preconditions and finalizers (KEP-3926).
+
+    Raises StatusError for one that can be decoded.
+    """
     resource, name = request.resource, request.name
     if not resource.strategy.has_unsafe_deleter:
         raise internal_error("no unsafe deleter provided, can not honor ignoreStoreReadErrorWithClusterBreakingPotential")
@@ -93,7 +96,7 @@ async def delete_corrupt(store: RegistryStore, request: Request) -> Status:
 
 
 async def delete_collection(store: RegistryStore, request: Request, *, admitted: bool = False) -> EntryList:
-    """Delete everything that the request selects; what is gone already by then is no error. `admitted`: admission is not asked.
+    """Delete the selected objects; missing ones are no error. `admitted`: admission was called already.
 
     What is given is the list as it was read, before anything was deleted.
     """
@@ -139,7 +142,7 @@ def _check_options(options: Options) -> None:
 
 
 def check_preconditions(request: Request, current: Entry) -> None:
-    """A conflict when the object is not, or no longer, the one that the request means."""
+    """Raise a 409 when uid or resourceVersion differ from the preconditions."""
     options, meta = request.options, current.object.metadata
     own = OWN_PRECONDITIONS.get((request.resource.group, request.resource.plural))
     if own is not None:
@@ -199,12 +202,12 @@ async def _attempt(store: RegistryStore, request: Request, current: Entry) -> En
 
 
 def is_namespace(request: Request) -> bool:
-    """Whether the request is about Namespaces, whose content goes first."""
+    """Whether the request is about a Namespace, whose content is deleted first."""
     return (request.resource.group, request.resource.kind) == ("", "Namespace")
 
 
 def grace_seconds(request: Request, old: Any) -> int | None:
-    """How long the object may take to end; None when it ends already and is to be left at that."""
+    """Grace period of a delete; None when the object is terminating and nothing changes."""
     if request.resource.graceful is None:
         return 0
     asked = request.options.grace_period_seconds
@@ -218,7 +221,7 @@ def grace_seconds(request: Request, old: Any) -> int | None:
 
 
 def is_pending(request: Request, old: Any) -> bool:
-    """Whether the object ends already, and this delete changes nothing: then nobody is asked about it either."""
+    """Whether the object is terminating and this delete changes nothing; admission is not called then."""
     if grace_seconds(request, old) is not None:
         return False
     finalizers = list(old.metadata.finalizers)
@@ -226,7 +229,7 @@ def is_pending(request: Request, old: Any) -> bool:
 
 
 def propagation_of(options: Options, finalizers: list[str], strategy: Strategy) -> str:
-    """How dependents are dealt with: as the delete asks, else as the object's finalizers say, else as its kind has it.
+    """Propagation policy: of the delete options, else by the object's finalizers, else the kind's default.
 
     Upstream: shouldOrphanDependents and shouldDeleteDependents of the generic registry's store.
     """
@@ -242,7 +245,7 @@ def propagation_of(options: Options, finalizers: list[str], strategy: Strategy) 
 
 
 def finalizers_after(options: Options, finalizers: list[str], strategy: Strategy = DEFAULT) -> list[str]:
-    """The finalizers that carry out the propagation; those of other owners stay."""
+    """Finalizers for a propagation policy; other finalizers are kept."""
     wanted = {"Orphan": [ORPHAN], "Foreground": [FOREGROUND]}.get(propagation_of(options, finalizers, strategy), [])
     standing = [finalizer for finalizer in finalizers if finalizer in (ORPHAN, FOREGROUND)]
     if standing == wanted:
@@ -266,7 +269,7 @@ async def _remove(store: RegistryStore, request: Request, current: Entry) -> Ent
 
 
 def marked(store: RegistryStore, old: Any, finalizers: list[str], grace: int) -> Any:
-    """A copy of an object that is to end in so many seconds, or sooner than it was to."""
+    """A copy of the object with deletionTimestamp and grace period set; a grace period is only ever shortened."""
     new = clone(old)
     meta = new.metadata
     meta.finalizers = finalizers

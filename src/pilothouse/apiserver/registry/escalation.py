@@ -1,5 +1,4 @@
-"""Nobody grants more than he has: what is about to be stored of roles and bindings is compared with what its writer may do
-(upstream's pkg/registry/rbac/*/policybased).
+"""RBAC escalation check: the writer of a role or binding must have its permissions (upstream's pkg/registry/rbac/*/policybased).
 
 - Asked after mutating admission and before validation, of every create, update, patch and apply of the four kinds.
 - Who may `escalate` the role, or `bind` the role that a binding names, need not hold its rules. Members of `system:masters` need nothing.
@@ -28,8 +27,7 @@ WHOLE = "must have cluster-admin privileges to use the aggregationRule"
 
 
 def check(authorizer: Authorizer | None, request: Request, new: Any, old: Any, name: str) -> None:
-    """StatusError when `new` (over `old`, None for a new object) would grant what its writer lacks. `new` is as admission left it,
-    `name` what the path names."""
+    """Raise StatusError when `new` grants what its writer does not have. `old` is None for a new object; `name` is the name in the path."""
     if authorizer is None or MASTERS in request.user.groups:
         return
     if isinstance(new, (ClusterRole, Role)):

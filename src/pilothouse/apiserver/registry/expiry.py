@@ -1,4 +1,4 @@
-"""Events do not stay: one that was not seen again for EVENT_SECONDS is forgotten, as upstream's --event-ttl has it.
+"""Expiry of Events: one not seen for EVENT_SECONDS is deleted (upstream's --event-ttl).
 
 A look every CHECK_SECONDS costs nothing while not even the oldest is due.
 """
@@ -17,7 +17,7 @@ CHECK_SECONDS = 60.0
 
 
 async def expire_regularly(store: RegistryStore) -> None:
-    """Runs until cancelled."""
+    """Delete expired Events until cancelled."""
     next_due = ""
     while True:
         await store.clock.sleep(CHECK_SECONDS)
@@ -27,7 +27,7 @@ async def expire_regularly(store: RegistryStore) -> None:
 
 
 async def expire(store: RegistryStore, limit: str) -> str:
-    """Forget the events last seen before `limit`; returns when the oldest of the others was seen ("" when there is none)."""
+    """Delete the Events last seen before `limit`. Returns the oldest time of the others, "" without any."""
     cache = await store.cache_of(Event)
     oldest = ""
     for entry in list(cache.entries()):
@@ -43,7 +43,7 @@ async def expire(store: RegistryStore, limit: str) -> str:
 
 
 def last_seen(event: Event) -> str:
-    """The newest of its times, in whole seconds of UTC: texts that compare as the times do."""
+    """The newest time of an Event in whole seconds of UTC, as text that sorts by time."""
     times = [event.metadata.creationTimestamp, event.lastTimestamp, event.eventTime]
     if event.series is not None:
         times.append(event.series.lastObservedTime)

@@ -1,4 +1,4 @@
-"""Get and list: from the cache; pages and exact revisions that the cache no longer shows come from the store."""
+"""Get and list: from the watch cache, or from the store for pages and exact revisions that the cache does not have."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ REVISION_EXPIRED = "The resourceVersion for the provided list is too old."
 
 
 async def get(store: RegistryStore, request: Request) -> Entry:
-    """The newest entry of an object, at least as new as `resourceVersion`.
+    """The newest entry of an object, not older than `resourceVersion`.
 
     Raises a 404, or a 504 when the cache does not get there in time.
     """
@@ -62,7 +62,7 @@ async def as_new_as_asked(store: RegistryStore, request: Request) -> None:
 
 
 async def list_(store: RegistryStore, request: Request) -> EntryList:
-    """One page (or all) of what a request selects, as of one revision."""
+    """The selected objects, or one page of them, as of one revision."""
     check_syntax(request.options)
     check_list(request.options)
     cache = await store.caches.of(request.resource)
@@ -88,7 +88,7 @@ async def list_(store: RegistryStore, request: Request) -> EntryList:
 
 
 def refuse_corrupt(cache: Cache, selection: Selection, start: str, end: str) -> None:
-    """StatusError when the store has what cannot be decoded among the keys of a page, whatever else is selected by."""
+    """Raise StatusError when a key of the page has a value that cannot be decoded, whatever the selectors are."""
     keys = (key for key in cache.corrupt if key.startswith(selection.prefix) and key >= start and (not end or key < end))
     if corrupt := [cache.corrupt[key] for key in sorted(keys)]:
         raise unlistable(cache.resource, corrupt)

@@ -12,7 +12,7 @@ EXACT, NOT_OLDER_THAN = "Exact", "NotOlderThan"
 
 
 def check_list(options: Options) -> None:
-    """A StatusError 422 with all that is wrong."""
+    """Raise a 422 with all problems of list options."""
     match, problems = options.resource_version_match, Problems()
     at = problems.at("resourceVersionMatch")
     if match:
@@ -31,14 +31,14 @@ def check_list(options: Options) -> None:
 
 
 def with_watch_defaults(options: Options) -> Options:
-    """A watch from no revision in particular begins with what there is, as if sendInitialEvents had been asked for (KEP-3157)."""
+    """Options of a watch with defaults: without a resourceVersion, sendInitialEvents is assumed (KEP-3157)."""
     if options.send_initial_events is None and not options.resource_version_match and options.resource_version in ("", "0"):
         return replace(options, send_initial_events=True, resource_version_match=NOT_OLDER_THAN)
     return options
 
 
 def check_watch(options: Options) -> None:
-    """A StatusError 422 with all that is wrong in the options of a watch, its defaults already set."""
+    """Raise a 422 with all problems of watch options that have their defaults."""
     match, problems = options.resource_version_match, Problems()
     at = problems.at("resourceVersionMatch")
     if options.send_initial_events is not None and match != NOT_OLDER_THAN:

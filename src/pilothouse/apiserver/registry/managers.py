@@ -1,4 +1,4 @@
-"""Who owns which fields (metadata.managedFields), kept up to date by every write as upstream's field managers do.
+"""Field managers: metadata.managedFields of every write.
 
 - What strategies reset (`Resource.reset_fields`) nobody owns through that endpoint.
 - A write that changes nothing but times of the record keeps them.
@@ -41,14 +41,14 @@ INVALID_AFTER_ADMISSION = (
 
 
 def agent_of(user: str) -> str:
-    """What a component in process would have called itself in the User-Agent of a request."""
+    """Manager name of a component in process, as its User-Agent would give."""
     if user.startswith(NODES):
         return "kubelet"
     return AGENTS.get(user) or user.removeprefix("system:")
 
 
 def writer_of(store: RegistryStore, request: Request, body: Resource[Any] | None = None) -> Writer:
-    """Who makes this request. `body` is what is exchanged when that is not the kind itself (a Scale)."""
+    """Manager of this request. `body` is the type of the body when it differs from the kind, as Scale."""
     resource = body or request.served
     return Writer(
         name=request.options.field_manager or agent_of(request.user.name),
@@ -62,7 +62,7 @@ def writer_of(store: RegistryStore, request: Request, body: Resource[Any] | None
 
 
 def at_creation(store: RegistryStore, request: Request, obj: Any) -> Entries:
-    """The record of a new object, given in the version of the request, before admission and the kind's strategy see it."""
+    """managedFields of a new object, in the version of the request, before admission."""
     resource = request.served
     said = apply.record_of((), obj.metadata.managedFields) if obj.metadata.managedFields else {}
     if said:  # a record that comes with the object is kept
@@ -95,7 +95,7 @@ def _has_odd_status(resource: Resource[Any], obj: Any) -> bool:
 
 
 def of_seed(resource: Resource[Any], obj: Any, name: str, written: str) -> Entries:
-    """What the server owns of an object that it makes by itself, as manager `name`, at the time `written`."""
+    """managedFields of an object that the server creates as `manager` at the time `written`."""
     fields = _created(resource, "").of(obj)
     if fields == b"{}":
         return []
@@ -109,7 +109,7 @@ def _paths(request: Request) -> fieldset.Fields:
 
 
 def after_update(store: RegistryStore, request: Request, view: View, old: Any, new: Any, said: Sequence[ManagedFieldsEntry]) -> Entries:
-    """The record after an update, as `_after_update`; who says that a list is empty owns it."""
+    """managedFields after an update; a client that sets an empty list explicitly owns it."""
     entries = _after_update(store, request, view, old, new, said)
     if not request.call.empty_lists or request.call.subresource:
         return entries
@@ -177,7 +177,7 @@ def _updated(
 
 
 def after_admission(before: Entries, after: Entries, warnings: list[str]) -> Entries:
-    """The record as mutating admission left it; that from before, with a warning, where it is no record any more."""
+    """managedFields after mutating admission; the previous ones, with a warning, when admission made them invalid."""
     if after is before or after == before:
         return before
     try:
@@ -204,7 +204,7 @@ def _after_scale(store: RegistryStore, request: Request, view: View, old: Any, n
 
 
 def record_in(view: View, resource: Resource[Any], obj: Any) -> Entries:
-    """The record that an apply through a view meets."""
+    """managedFields that an apply through a view starts from."""
     if view.replicas is None:
         entries: Entries = obj.metadata.managedFields
         return entries
@@ -222,7 +222,7 @@ def _changed_parts(old: Any, new: Any) -> list[str]:
 
 
 def without_record(metadata: Any) -> Any:
-    """The metadata without managedFields and resourceVersion, to compare two objects by the rest."""
+    """Metadata without managedFields and resourceVersion, for comparing the rest."""
     return msgspec.structs.replace(metadata, managedFields=[], resourceVersion="")
 
 

@@ -1,4 +1,4 @@
-"""Where the Service `kubernetes` leads when several API servers share a store: to those that say that they are there.
+"""Endpoints of the Service `kubernetes` when several API servers share a store, by upstream's master leases.
 
 Each writes its address below `masterleases` every REFRESH_SECONDS; the store forgets it a little later. What is there then are the
 endpoints. As upstream's lease reconciler (pkg/controlplane/reconcilers/lease.go).
@@ -24,7 +24,7 @@ LEAVE_SECONDS = 2.0
 
 
 class MasterLeases:
-    """Of one API server, which is reached at the addresses of its settings. `store.settings` gets those of all."""
+    """Master lease of one API server at the addresses of its settings. `store.settings` gets the addresses of all."""
 
     def __init__(self, registry: bootstrap.BootstrapRegistry) -> None:
         self._registry = registry
@@ -32,7 +32,7 @@ class MasterLeases:
         self._own = registry.store.settings.api_addresses
 
     async def announce(self) -> None:
-        """Say that this API server is there, and look which are. StorageFailed."""
+        """Renew this server's lease, and read those of the others. Raises StorageFailed."""
         storage = self._store.storage
         for address in self._own:
             await storage.commit(MASTER_LEASES + address, lease_of(address), None)
@@ -40,7 +40,7 @@ class MasterLeases:
         self._store.settings = replace(self._store.settings, api_addresses=there)
 
     async def run(self) -> None:
-        """Keep the own addresses and the endpoints up to date until cancelled; then the own are taken away."""
+        """Keep lease and endpoints up to date until cancelled; then remove the lease."""
         try:
             while True:
                 await self._store.clock.sleep(REFRESH_SECONDS)
@@ -59,5 +59,5 @@ class MasterLeases:
 
 
 def lease_of(address: str) -> bytes:
-    """What upstream's API servers write there, and read."""
+    """Value of a master lease, in upstream's format."""
     return encode(Endpoints(subsets=[EndpointSubset(addresses=[EndpointAddress(ip=address)])]))

@@ -1,4 +1,4 @@
-"""Patch: the client's change applied to what there is now, retried when that changed meanwhile."""
+"""Patch: applies a patch to the current object, and again when that changed meanwhile."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ UNCONVERTED = "failed to convert new object ({}/{}; autoscaling/v1, Kind=Scale) 
 
 
 async def patch(store: RegistryStore, request: Request, view: View) -> Entry:
-    """The view of the object as it is now; of an apply, also of one that was made by it."""
+    """Patch an object through a view, or create it by an apply. Returns the view's entry."""
     call = request.call
     if call.patch_type == APPLY_PATCH:
         return await _apply(store, request, view)

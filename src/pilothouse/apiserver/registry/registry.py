@@ -62,7 +62,7 @@ Result = Entry | EntryList | Status
 
 
 class Registry:
-    """One per API server. `started` is set when the objects that every cluster has are there."""
+    """Executes API calls. One per API server. `started` is set when the bootstrap objects exist."""
 
     def __init__(
         self,
@@ -117,7 +117,7 @@ class Registry:
         """What runs beside once the registry has started."""
 
     async def start(self) -> None:
-        """Return when the registry can be called; `run` must have been begun, or be about to."""
+        """Wait until the registry can be called; `run` must be running, or be started soon."""
         await self.started.wait()
 
     async def run(self) -> None:
@@ -162,7 +162,7 @@ class Registry:
             group.create_task(leases.run(), name="leases of API servers")
 
     async def execute(self, call: Call, user: User, *, warnings: list[str] | None = None) -> Result:
-        """Every verb but watch. StatusError for an answer other than success; `warnings` collects what the client should be told."""
+        """Execute any verb but watch. Raises StatusError on failure; `warnings` collects warnings for the client."""
         request = self._request(call, user, warnings)
         if call.subresource:
             return await subresource.execute(self.store, request)
@@ -213,8 +213,7 @@ class Registry:
         user: User,
         warnings: list[str],
     ) -> ConnectOptions:
-        """What a connection to a pod, a service or a node asks for, after admission; StatusError when it is refused. Making it is the
-        caller's."""
+        """Admit a connection to a Pod, Service or Node, and return its options. Raises StatusError; the caller connects."""
         call = Call("connect", resource, namespace, name, subresource)
         admission = self._request(call, user, warnings).admission(CONNECT, name, options, None, subresource, EXCHANGED[type(options)])
         await self.store.admission.mutate(admission)
@@ -228,7 +227,7 @@ class Registry:
         await delete.delete_collection(self.store, request, admitted=True)
 
     async def open_watch(self, call: Call, user: User) -> Watch:
-        """A watch that has begun: StatusError 410 and others are raised here, not from the iteration. Close it with `aclose`."""
+        """Start a watch. StatusError (such as a 410) is raised here and not by the iteration. Close it with `aclose`."""
         if "watch" not in call.resource.verbs:
             await watching.check(self.store, self._request(call, user, None))
             raise method_not_supported(call.resource.plural, call.resource.group, "watch")
@@ -239,7 +238,7 @@ class Registry:
             raise status_of(error, "be read") from error
 
     async def watch(self, call: Call, user: User) -> AsyncGenerator[CacheEvent, None]:
-        """The events of a watch, in the version of the call. Close it with `aclose`."""
+        """Events of a watch, in the version of the call. Close it with `aclose`."""
         watch = await self.open_watch(call, user)
         resource = call.resource
         try:
@@ -253,7 +252,7 @@ class Registry:
             await watch.aclose()
 
     def transport(self, user: User) -> InProcessTransport:
-        """A client's transport that calls this registry directly as `user`; objects are shared, not copied."""
+        """Transport of a client that calls this registry directly as `user`; objects are shared, not copied."""
         return InProcessTransport(self, user)
 
     def _request(self, call: Call, user: User, warnings: list[str] | None) -> Request:
@@ -261,7 +260,7 @@ class Registry:
 
 
 async def reviewed(store: RegistryStore, request: Request, review: Review) -> Entry:
-    """The answered review. As of every object that is created, upstream says who owns its fields."""
+    """The answered review, with managedFields as upstream sets them."""
     obj = request.call.body
     strategy.match_namespace(obj, request.namespace if request.resource.namespaced else "")
     strategy.wipe_system_fields(obj)

@@ -1,4 +1,4 @@
-"""A call on its way through the registry, and what the verbs of the registry share."""
+"""A call in the registry, with what all verbs need of it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Request:
 
     @property
     def storage_key(self) -> str:
-        """Where upstream keeps the object, without the prefix of all keys: messages show it."""
+        """Upstream's storage key of the object without the prefix, as shown in messages."""
         resource = self.resource
         place = ("", resource.strategy.storage_prefix or resource.plural, *([self.namespace] if resource.namespaced else []), self.name)
         return "/".join(place)
@@ -44,7 +44,7 @@ class Request:
     def admission(
         self, operation: str, name: str, obj: Any, old: Any, subresource: str = "", exchanged: Resource[Any] | None = None
     ) -> AdmissionRequest:
-        """This request as the admission plugins see it. `exchanged` is what the subresource exchanges, when that is not the kind itself."""
+        """The admission request of this call. `exchanged` is the type of the body when it differs from the kind."""
         namespace = self.namespace
         if not namespace and self.resource.kind == "Namespace" and self.resource.group == "":
             namespace = name

@@ -1,4 +1,4 @@
-"""What authorizers follow of the watch caches: roles and bindings, and what the Node authorizer's graph is made of."""
+"""Roles and bindings from the watch caches, for the RBAC authorizer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pilothouse.apiserver.cache.event import DELETED
 
 
 class CacheFeed:
-    """The objects of a watch cache, and its recent events."""
+    """Objects and recent events of one watch cache."""
 
     def __init__(self, cache: Cache) -> None:
         self._cache = cache
@@ -25,11 +25,11 @@ class CacheFeed:
         return self._cache.changed
 
     def objects(self) -> Iterator[Any]:
-        """All of them, in the order of their keys."""
+        """All objects, in the order of their keys."""
         return (entry.object for entry in self._cache.entries())
 
     def since(self, revision: int) -> Sequence[Change] | None:
-        """The events after a revision, as long as the cache remembers them."""
+        """Events after a revision, as far as the cache has them."""
         if revision < self._cache.floor:
             return None
         return [
@@ -39,7 +39,7 @@ class CacheFeed:
 
 
 def role_feeds(caches: Caches) -> Feeds:
-    """The four kinds of RBAC."""
+    """Feeds of Roles, RoleBindings, ClusterRoles and ClusterRoleBindings."""
     return feeds_of(caches, KINDS)
 
 

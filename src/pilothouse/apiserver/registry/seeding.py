@@ -1,4 +1,4 @@
-"""Seeds: the objects that every cluster has from its start, ready to be stored, and all written in one commit.
+"""Seeds: objects that every cluster has from its start, written in one commit.
 
 - `Seed.of` makes an object as a create would: defaults, the record of fields, the strategy's preparation. It is the server's own, from
   a table of this program: nothing is left to admit or to validate. Its JSON lacks only a uid and the time, and may be kept.
@@ -30,7 +30,7 @@ UID_BYTES, TIME_BYTES = UID.encode(), TIME.encode()
 
 @dataclass(frozen=True, slots=True)
 class Seed:
-    """One object: its kind, its place, and its JSON with UID and TIME in it."""
+    """One object: kind, namespace, name, and JSON with the placeholders UID and TIME."""
 
     kind: type[Any]
     namespace: str
@@ -55,18 +55,18 @@ class Seed:
         return cls(type(obj), meta.namespace, meta.name, encode(obj))
 
     def bytes_at(self, level: str) -> bytes:
-        """The JSON without the fields that came after an API level."""
+        """The JSON without fields that are newer than an API level."""
         return self.value if level == API_LEVEL else encode(at_level(decoder_of(self.kind).decode(self.value), level))
 
 
 def applied_status(kind: type[Any], fields: bytes, manager: str) -> ManagedFieldsEntry:
-    """The record of an apply of the status at TIME, for `Seed.of`."""
+    """managedFields entry for a status applied at TIME, for `Seed.of`."""
     api_version = resource_of(kind).api_version
     return record.entry(Manager(manager, APPLY, subresource="status"), api_version, fields, TIME)
 
 
 async def seed(store: RegistryStore, seeds: Iterable[Seed]) -> None:
-    """Write the objects that are missing and return when the caches show them. StatusError when the store cannot write."""
+    """Create the missing objects, and wait until the caches show them. Raises StatusError when the store cannot be written."""
     now, values = time.now_text(store.clock).encode(), {}
     for each in seeds:
         cache = await store.caches.of(store.catalogue.of(each.kind))

@@ -1,4 +1,4 @@
-"""From the selectors of a call to the selection that a cache understands."""
+"""From a call's selectors to the selection that a cache evaluates."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def check_syntax(options: Options) -> None:
 
 
 def selection_of(request: Request, cache: Cache) -> Selection:
-    """What a list, watch or deletecollection is narrowed to. A StatusError 400 for a selector that is none."""
+    """Selection of a list, watch or deletecollection. Raises StatusError 400 for an invalid selector."""
     options = request.options
     predicates: list[Predicate] = []
     key = ""

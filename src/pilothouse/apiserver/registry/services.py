@@ -1,4 +1,4 @@
-"""What a Service's fields mean for its addresses and node ports. All pure.
+"""Cluster IPs, IP families and node ports in a Service's fields. Pure.
 
 What an update carries over or drops of what was allocated: api/core/servicefields.py.
 """
@@ -17,7 +17,7 @@ HEADLESS = "None"
 
 
 def needs_address(service: Service) -> bool:
-    """Whether it has cluster addresses of its own: all but ExternalName and headless Services."""
+    """Whether the Service needs cluster IPs: all but ExternalName and headless Services."""
     return service.spec.type != "ExternalName" and HEADLESS not in (service.spec.clusterIP, *service.spec.clusterIPs[:1])
 
 
@@ -27,7 +27,7 @@ def node_ports(service: Service) -> set[tuple[int, str]]:
 
 
 def allocated_values(service: Service) -> set[Any]:
-    """Everything of the shared ranges that a Service has: addresses as text, node ports as (number, protocol)."""
+    """All allocated values of a Service: addresses as text, node ports as (number, protocol)."""
     taken: set[Any] = {address for address in service.spec.clusterIPs if address and address != HEADLESS}
     taken |= node_ports(service)
     if service.spec.healthCheckNodePort:
@@ -44,7 +44,7 @@ def family_of(address: str) -> str:
 
 
 def reconcile_families(old: Service | None, new: Service, families: tuple[str, ...]) -> None:
-    """Make addresses and families agree; what is still missing is left empty."""
+    """Make clusterIPs, ipFamilies and ipFamilyPolicy consistent; missing addresses are left empty."""
     spec = new.spec
     if spec.type == "ExternalName":
         return

@@ -1,4 +1,4 @@
-"""What an administrator decides about a cluster's objects."""
+"""Settings of the API server that concern objects."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""RegistryStore: watch caches, storage, admission, clock and entropy that all verbs of the registry share.
+"""RegistryStore: watch caches, storage, admission, clock and entropy, shared by the verbs of the registry.
 
 Upstream has one generic `Store` a resource (k8s.io/apiserver/pkg/registry/generic/registry); here one serves all resources.
 
@@ -73,7 +73,7 @@ FRESH_SECONDS = 3.0
 
 
 def refuse_too_large(obj: Any, size: int) -> None:
-    """StatusError in etcd's words for an object that it would not take; `size` is that of its JSON, for a kind without protobuf."""
+    """Raise StatusError with etcd's message for an object that is too large; `size` is that of the JSON, for kinds without protobuf."""
     with suppress(AttributeError, ValueError):
         size = len(envelope.encode(obj))
     if size > REQUEST_LIMIT_BYTES:
@@ -81,7 +81,7 @@ def refuse_too_large(obj: Any, size: int) -> None:
 
 
 class RegistryStore:
-    """One per API server."""
+    """Shared state of the registry. One per API server."""
 
     def __init__(
         self,
@@ -127,7 +127,7 @@ class RegistryStore:
     # World, as admission plugins see it.
 
     async def get(self, kind: type[T], name: str, namespace: str = "") -> T | None:
-        """The committed object from the cache, or None. It is shared: do not change it."""
+        """The object from the cache, or None. It is shared: do not change it."""
         cache = self._loaded.get(kind) or await self.cache_of(kind)
         entry = cache.get(namespace, name)
         if entry is None and self.storage.shared:  # it may have been made just now, at another API server
@@ -136,7 +136,7 @@ class RegistryStore:
         return entry.object if entry is not None else None
 
     async def list(self, kind: type[T], namespace: str = "") -> Sequence[T]:
-        """All committed objects of a kind from the cache, of one namespace when `namespace` is set. They are shared: do not change them."""
+        """Objects of a kind from the cache, of one namespace if given. They are shared: do not change them."""
         return (self._loaded.get(kind) or await self.cache_of(kind)).objects(namespace)
 
     def changed(self, kind: type[Any]) -> int:
@@ -145,7 +145,7 @@ class RegistryStore:
         return -1 if cache is None else cache.changed
 
     def may_have(self, kinds: Sequence[type[Any]]) -> bool:
-        """False only when it is known that there is no object of these kinds."""
+        """False when it is known that no object of these kinds exists."""
         for kind in kinds:
             cache = self._loaded.get(kind)
             if cache is None or not cache.is_empty:
@@ -153,7 +153,7 @@ class RegistryStore:
         return False
 
     async def appears(self, kind: type[T], name: str, namespace: str, seconds: float) -> T | None:
-        """The object, waiting up to `seconds` for its creation; None when it does not appear."""
+        """Wait up to `seconds` for an object to be created; None when it is not."""
         cache = await self.cache_of(kind)
         watch = Watch(Selection(cache.scope(namespace), key=cache.key(namespace, name)))
         cache.watch(watch)
@@ -167,11 +167,11 @@ class RegistryStore:
         return await self.get(kind, name, namespace)
 
     async def service_address(self, wanted: Service) -> Address:
-        """Where a Service is dialled from here; CallFailed when nowhere."""
+        """Address at which this server reaches a Service. Raises CallFailed."""
         return address_of(wanted, await self.get(core_v1.Service, wanted.name, wanted.namespace), self.local_services)
 
     async def update_status(self, obj: Any) -> bool:
-        """Update the object's status through the whole write path.
+        """Update the object's status through the registry's write path.
 
         False on a conflict or when the object is gone; other failures are raised.
         """
@@ -185,15 +185,15 @@ class RegistryStore:
         return True
 
     def may(self, user: User, attributes: Attributes) -> bool:
-        """Without an authorizer everybody may everything, as everywhere else then."""
+        """Whether the user is allowed to; always true without an authorizer."""
         return self.decision(user, attributes).allowed
 
     def decision(self, user: User, attributes: Attributes) -> Decision:
-        """The authorizer's decision; everything is allowed when the store has no authorizer."""
+        """The authorizer's decision; always allowed without an authorizer."""
         return Decision(True) if self.authorizer is None else self.authorizer.authorize(user, attributes)
 
     async def ask_for_conversion(self, config: WebhookClientConfig, review: bytes, seconds: float) -> bytes:
-        """The answer of a conversion webhook; ConversionFailed when there is none."""
+        """Call a conversion webhook. Raises ConversionFailed."""
         try:
             return await self.webhooks.call(endpoint_of(config), review, seconds)
         except CallFailed as failed:
@@ -202,13 +202,13 @@ class RegistryStore:
     # Reading.
 
     async def cache_of(self, kind: type[Any]) -> Cache:
-        """The loaded cache of the stored form of a kind."""
+        """The loaded cache of a kind's storage version."""
         cache = await self.caches.of(self.catalogue.of(kind))
         self._loaded[kind] = cache
         return cache
 
     async def entry(self, resource: Resource[Any], namespace: str, name: str, served: Resource[Any] | None = None) -> Entry:
-        """The newest entry in the version of `resource`; StatusError NotFound, in the name of what is `served`, when there is none."""
+        """The newest entry of an object in the version of `resource`. Raises NotFound, in the name of `served`."""
         cache = await self.caches.of(resource)
         if cache.corrupt and (corrupt := cache.corrupt.get(cache.key(namespace, name))) is not None:
             raise corrupt.unreadable()
@@ -219,7 +219,7 @@ class RegistryStore:
         return entry.in_version(resource)
 
     async def newest(self, resource: Resource[Any], namespace: str, name: str, served: Resource[Any] | None = None) -> Entry:
-        """The entry that the store has, whatever the cache shows; StatusError NotFound as above when there is none."""
+        """The entry from the store instead of the cache. Raises NotFound, in the name of `served`."""
         cache = await self.caches.of(resource)
         key = cache.key(namespace, name)
         item = await self.storage.get(key)
@@ -244,7 +244,7 @@ class RegistryStore:
         anyway: bool = False,
         allocated: int | None = None,
     ) -> Entry:
-        """Write `obj`, of the version of `resource`, over `current` (None: it must not exist yet); the new entry is in that version, too.
+        """Write `obj`, of the version of `resource`, over `current` (None: it must not exist yet). Returns the new entry in that version.
 
         Raises CompareFailed when another was faster, and ConcurrentAllocation when another API server has allocated since `allocated`.
         """
@@ -284,7 +284,7 @@ class RegistryStore:
         return isinstance(self.storage, EncryptedStorage) and await self.storage.is_stale(key)
 
     async def reread(self, resource: Resource[Any], obj: Any) -> Any:
-        """`obj`, of the version of `resource`, as it would be read after a write: what the stored version does not know is gone."""
+        """`obj` as it would be read after a write: without fields that the storage version does not have."""
         stored = resource.stored_as
         if not resource.is_hub or stored is None or resource.to_stored is None or resource.from_stored is None:
             return obj
@@ -309,7 +309,7 @@ class RegistryStore:
         return revision
 
     async def create(self, values: Mapping[str, bytes]) -> None:
-        """Write the values whose keys do not exist, in one commit; StatusError when the store cannot."""
+        """Write the values whose keys do not exist, in one commit. Raises StatusError when the store fails."""
         self.written.add(sum(len(key) + len(value) for key, value in values.items()))
         try:
             await self.storage.create(values)
@@ -318,38 +318,39 @@ class RegistryStore:
         await self.caches.wait_for_revision(await self.storage.revision())
 
     async def remove(self, current: Entry, last: Any = None) -> Entry:
-        """Delete; returns the last state (`last`, or as it was) under the revision of its end. Raises CompareFailed when it was
-        changed meanwhile."""
+        """Delete an object.
+
+        Returns its last state (`last`, or `current`) at the revision of the delete. Raises CompareFailed when it changed.
+        """
         revision = await self._write(current.origin.resource, current.key, None, current.revision)
         if last is not None:
             return unstored_entry(current.resource, last, revision, current.key)
         return current.with_revision(revision)
 
     async def current(self) -> None:
-        """Return when the caches show everything that was written before the call, by other API servers, too."""
+        """Wait until the caches show everything that was written before this call, by any API server."""
         await self.caches.wait_for_revision(await self.storage.revision())
 
     async def reserve(self, resource: Resource[Any], old: Any, new: Any, *, dry_run: bool) -> Reservation:
-        """What a write takes from the ranges that objects share, until it is committed or given up."""
+        """Allocate cluster IPs and node ports for a write, until it is committed or fails."""
         return await self.allocation.reserve(self, resource, old, new, dry_run=dry_run)
 
     async def allocated(self) -> int | None:
-        """What tells whether another API server allocates before a choice is committed, when the caches show all that is allocated now;
-        None where there is no other."""
+        """Revision of the last allocation by any API server, once the caches show it; None in a store of this server alone."""
         if not self.storage.shared:
             return None
         await self.current()
         return cast(SharedStorage, self.storage).allocated
 
     async def fresh(self, failed: CompareFailed) -> None:
-        """Return when the cache shows what made a commit fail, so that a retry is not in vain."""
+        """Wait until the cache shows the write that made a commit fail, before it is tried again."""
         if failed.seen_at > self.caches.revision:
             with suppress(TimeoutError):  # the write that was in the way may itself have failed
                 await wait_for(self.clock, self.caches.wait_for_revision(failed.seen_at), FRESH_SECONDS)
 
 
 def version_of(text: str) -> int:
-    """A resourceVersion as a number; 0 for what is none."""
+    """A resourceVersion as a number; 0 for invalid text."""
     try:
         return strconv.parse_uint(text) if text else 0
     except ValueError:
@@ -357,12 +358,12 @@ def version_of(text: str) -> int:
 
 
 def stored(resource: Resource[Any]) -> Resource[Any]:
-    """The resource in the version in which it is stored."""
+    """The resource in its storage version."""
     return resource.stored_as or resource
 
 
 def unstored_entry(resource: Resource[Any], obj: Any, revision: int = 0, key: str = "//") -> Entry:
-    """An entry of something that is not stored: a dry run's result, a Scale, a review."""
+    """Entry of an object that is not stored: the result of a dry run, a Scale, a review."""
     if revision:
         obj.metadata.resourceVersion = str(revision)
     return Entry(resource, key, head_of(resource), encode(obj), revision, revision, obj)

@@ -1,4 +1,4 @@
-"""What clients are told when the store fails: of a store elsewhere upstream's Status, of a disk what is wrong with it."""
+"""Statuses for failures of the store: upstream's for a remote store, the cause for a local one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ TIMED_OUT = "request did not complete within requested timeout - context deadlin
 
 
 def status_of(error: StorageFailed, what: str) -> StatusError:
-    """`what` the store cannot do: "be read", or "write"."""
+    """Status of a failure; `what` says what the store cannot do: "be read", or "write"."""
     if isinstance(error, NotTransformable):
         return failure(500, "", str(error))
     if isinstance(error, StorageTimedOut):

@@ -1,4 +1,4 @@
-"""The rules that hold for every kind: what the server sets itself, what a client may not change, when a generation passes.
+"""Rules for objects of every kind: system fields, immutable metadata, generation (upstream's rest.BeforeCreate and BeforeUpdate).
 
 A kind's own rules are the hooks of its `Resource`; they run here, after these.
 """
@@ -27,7 +27,7 @@ def has_status(resource: Resource[Any]) -> bool:
 
 
 def wipe_system_fields(obj: Any) -> None:
-    """Drop what no client may say of a new object: when it was made, which one it is, and that it is on its way out."""
+    """Reset system fields that a client set on a new object: uid, times, deletion."""
     meta = obj.metadata
     meta.creationTimestamp = ""
     meta.uid = ""
@@ -37,14 +37,14 @@ def wipe_system_fields(obj: Any) -> None:
 
 
 def fill_system_fields(obj: Any, clock: Clock, entropy: Entropy) -> None:
-    """What the server says of a new object, whatever admission has made of it."""
+    """Set uid and creationTimestamp of a new object, after admission."""
     wipe_system_fields(obj)
     obj.metadata.creationTimestamp = time.now_text(clock)
     obj.metadata.uid = entropy.uid()
 
 
 def single_owners(obj: Any, warnings: list[str], when: str = "") -> None:
-    """One reference an owner: more of the same are dropped with a warning, as upstream does. `when` says since when it is so."""
+    """Drop duplicate owner references with a warning, as upstream does. `when` says when they were duplicated."""
     owners = obj.metadata.ownerReferences
     if len(owners) < 2:
         return
@@ -60,7 +60,7 @@ def single_owners(obj: Any, warnings: list[str], when: str = "") -> None:
 
 
 def generate_name(base: str, entropy: Entropy) -> str:
-    """A name for `generateName`: the base, cut so that the suffix fits, and five random characters. As names.SimpleNameGenerator."""
+    """A name from `generateName`: the base, cut to fit, and five random characters (names.SimpleNameGenerator)."""
     return base[:MAXIMUM_GENERATED_BASE] + entropy.suffix()
 
 
@@ -82,7 +82,7 @@ def prepare_create(resource: Resource[Any], obj: Any) -> None:
 def validate_create(
     resource: Resource[Any], obj: Any, served: Resource[Any] | None = None, namespace_labels: Mapping[str, str] | None = None
 ) -> None:
-    """`served` is the version in which the client made it; `namespace_labels` are those of its namespace, where there is one."""
+    """Validate a new object. `served` is the version in which the client sent it."""
     problems = Problems()
     if resource.strategy.validate_by_namespace is not None:
         resource.strategy.validate_by_namespace(None, obj, namespace_labels, problems)
@@ -97,7 +97,7 @@ def validate_create(
 
 
 def prepare_update(resource: Resource[Any], old: Any, new: Any) -> Any:
-    """What an update carries over: the status, the generation, and what the server itself has set.
+    """Set what an update keeps: status, generation and system fields.
 
     Gives `new` as it was before fields of features that are off were dropped, or None where none were.
     """
@@ -115,7 +115,7 @@ def prepare_update(resource: Resource[Any], old: Any, new: Any) -> Any:
 
 
 def carry_metadata(old: Any, new: Any) -> None:
-    """What of the metadata an update cannot change: what a client says of it is overlooked, as upstream's BeforeUpdate does."""
+    """Keep metadata that an update cannot change, as upstream's BeforeUpdate does."""
     before, after = old.metadata, new.metadata
     after.generation = before.generation
     after.uid = after.uid or before.uid
@@ -135,7 +135,7 @@ def validate_by_namespace(resource: Resource[Any], old: Any, new: Any, namespace
 
 
 def validate_update(resource: Resource[Any], old: Any, new: Any, served: Resource[Any] | None = None) -> None:
-    """`served` is the version in which the client writes: it may ask more than the stored one."""
+    """Validate an update. `served` is the client's version, which may have more rules than the storage version."""
     problems = Problems()
     _validate_metadata_update(served or resource, old, new, problems)
     own = served.update_validators if served is not None and served is not resource else ()
@@ -175,20 +175,20 @@ def validate_status(resource: Resource[Any], old: Any, new: Any) -> None:
 
 
 def warnings_of(resource: Resource[Any], new: Any, old: Any | None) -> Iterator[str]:
-    """What the kind tells the writer of an object that has been found right."""
+    """The kind's warnings about a valid object."""
     for hook in resource.warners:
         yield from hook(new, old)
 
 
 def raise_problems(resource: Resource[Any], name: str, problems: Problems, *, repeated: bool = False) -> None:
-    """Raise the 422 that lists every problem once, when there are any; `repeated`: its causes as often as they were found."""
+    """Raise a 422 with every problem once; `repeated`: its causes as often as they occurred."""
     if problems.found:
         seen: dict[Any, None] = dict.fromkeys(problems.found)
         raise invalid(resource.kind, resource.group, name, problems.found if repeated else list(seen))
 
 
 def match_namespace(obj: Any, namespace: str) -> None:
-    """The namespace of the URL is that of the object, which takes it when it says nothing; one without is freed of what it says."""
+    """Set or check the object's namespace against that of the path."""
     meta = obj.metadata
     if meta.namespace and namespace and meta.namespace != namespace:
         raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
@@ -196,7 +196,7 @@ def match_namespace(obj: Any, namespace: str) -> None:
 
 
 def match_name(obj: Any, name: str) -> None:
-    """A StatusError when the object that is to be written is another than the URL's."""
+    """Raise StatusError when the object's name differs from that of the path."""
     if not obj.metadata.name:
         raise bad_request(f"the name of the object ({name} based on URL) was undeterminable: name must be provided")
     if obj.metadata.name != name:

@@ -1,4 +1,4 @@
-"""Subresources that are answered from the store: found by discovery in subresources/, as views or as actions.
+"""Subresources that the registry serves: views and actions, found by discovery in subresources/.
 
 Those that lead to a node (log, exec, attach, port-forward, proxy) are the server's: subresources/.
 """
@@ -24,7 +24,7 @@ Run = Callable[[RegistryStore, Request], Awaitable[Entry | Status]]
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """A POST to a subresource that is no view: `pods/binding`. `plural` is (group, plural)."""
+    """A POST to a subresource that is not a view, as `pods/binding`. `plural` is (group, plural)."""
 
     name: str
     plural: tuple[str, str]
@@ -49,7 +49,7 @@ def _actions() -> dict[tuple[str, tuple[str, str]], Action]:
 
 
 def view_of(request: Request) -> View | None:
-    """The view that a request's subresource is; one made for the kind goes before one for all kinds."""
+    """View of a request's subresource; one for the kind takes precedence over one for all kinds."""
     plural = (request.resource.group, request.resource.plural)
     views = _views().get(request.call.subresource, [])
     special = [view for view in views if view.plurals is not None and plural in view.plurals]
@@ -57,7 +57,7 @@ def view_of(request: Request) -> View | None:
 
 
 async def execute(store: RegistryStore, request: Request) -> Entry | Status:
-    """Answer a call about a subresource: run its action, or read or write its view. Raises a 404 or 405 for what is not served."""
+    """Execute a call to a subresource. Raises a 404 or 405 when it is not served."""
     call, resource = request.call, request.resource
     declared = request.served.subresources.get(call.subresource)
     if declared is None:
@@ -80,5 +80,5 @@ async def execute(store: RegistryStore, request: Request) -> Entry | Status:
 
 
 async def bind(store: RegistryStore, request: Request) -> Entry | Status:
-    """POST to `bindings`: the old way to say `pods/binding`, with the pod named in the body."""
+    """POST to `bindings`, the old form of `pods/binding`, with the Pod's name in the body."""
     return await _actions()["binding", ("", "pods")].run(store, request)

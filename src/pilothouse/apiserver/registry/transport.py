@@ -1,4 +1,4 @@
-"""The in-process transport: a client's calls go to the registry as objects; committed objects are shared, not copied.
+"""In-process transport: client calls go to the registry as objects, which are shared and not copied.
 
 A call in process is a request as one over HTTP is: its user is authorized, it is audited, and admission sees it.
 """
@@ -21,7 +21,7 @@ from pilothouse.machinery.meta_v1 import Status
 
 
 class Executor(Protocol):
-    """What the transport needs of a registry."""
+    """The parts of a registry that the transport needs."""
 
     authorizer: Authorizer | None
     auditor: Auditor | None

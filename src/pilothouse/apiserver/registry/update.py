@@ -1,4 +1,4 @@
-"""Update and patch, of objects and of their subresources: read, change, mutate, prepare, validate, commit; again when another was faster.
+"""Update of objects and subresources: read, change, mutate, prepare, validate, commit; repeated on a conflict.
 
 - With a resourceVersion the write is for that version or none: 409. Without, it is retried until it fits.
 - What has been told to go away goes with the update that takes its last finalizer.
@@ -86,7 +86,7 @@ async def _is_to_be_made(store: RegistryStore, request: Request, body: Any) -> b
 
 
 def is_missing(error: StatusError, request: Request) -> bool:
-    """Whether it is the object itself that was not found."""
+    """Whether the error says that the object itself was not found."""
     details = error.status.details
     if error.reason != "NotFound" or details is None:
         return False
@@ -158,7 +158,7 @@ def _conflict(request: Request, cause: str) -> StatusError:
 
 
 def uid_mismatch(request: Request, wanted: str, actual: str) -> str:
-    """What the store of upstream says when an object is another than the one that is meant: of a dry run without its prefix."""
+    """Upstream's message for a UID precondition that fails; without its prefix in a dry run."""
     prefix = "" if request.options.dry_run else "/registry"
     return (
         f"StorageError: invalid object, Code: 4, Key: {prefix}{request.storage_key}, ResourceVersion: 0, AdditionalErrorMsg: "
@@ -247,7 +247,7 @@ def _new_state(
 
 
 def ends_with(old: Any, new: Any) -> bool:
-    """Whether this update takes the last thing that kept a deleted object alive."""
+    """Whether this update removes the last finalizer of a terminating object."""
     meta = old.metadata
     if not meta.deletionTimestamp or new.metadata.finalizers or (meta.deletionGracePeriodSeconds or 0) > 0:
         return False

@@ -1,4 +1,4 @@
-"""What a resourceVersion in a request means: a revision to be reached, or one that is too far ahead."""
+"""Meaning of resourceVersion in a request: a revision to wait for, or an invalid one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FRESH_SECONDS = 3.0
 
 
 class InvalidRevision(ValueError):
-    """A resourceVersion that is no number. Which answer that is, depends on the verb, as upstream has it."""
+    """A resourceVersion that is not a number. The status depends on the verb, as upstream's does."""
 
     def __init__(self, text: str, cause: str) -> None:
         self.cause = cause
@@ -35,7 +35,7 @@ def revision_of(text: str) -> int:
 
 
 async def wait_until_fresh(store: RegistryStore, revision: int, *, cached: bool = True) -> None:
-    """Return when the caches show `revision`; a StatusError 504 as upstream's when that does not come about.
+    """Wait until the caches show `revision`. Raises upstream's 504 when they do not in time.
 
     `cached`: upstream's answer comes from its watch cache, which says when to ask again.
     """

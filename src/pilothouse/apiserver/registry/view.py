@@ -1,4 +1,4 @@
-"""A view: what a client reads and writes of an object under one path, and the rules of writing there.
+"""Views: reading and writing an object under one path, as `/status` or `/scale`.
 
 The object itself is one view, `/status` another, `/scale` a third. Update and patch work on views and know none of them;
 the views of subresources are found in subresources/.
@@ -47,11 +47,11 @@ class View:
 
     @property
     def is_full_object(self) -> bool:
-        """Whether body and object are one type."""
+        """Whether the body is of the object's type."""
         return self.body is None
 
     def exchanged(self, resource: Resource[Any]) -> Resource[Any] | None:
-        """What is exchanged of a resource when that is not the kind itself."""
+        """Type of the body when it differs from the kind, else None."""
         return self.custom_body if resource.is_hub and self.custom_body is not None else self.body
 
 
@@ -64,7 +64,7 @@ MAIN = View("", _write_main, strategy.validate_update, defaulted=True)
 
 
 def with_metadata_of(old: T, body: Any, *taken: str) -> T:
-    """A copy of `old` that takes from `body` the named fields of the metadata."""
+    """A copy of `old` with the named metadata fields of `body`."""
     new = clone(old)
     for field in taken:
         setattr(new.metadata, field, getattr(body.metadata, field))  # type: ignore[attr-defined]

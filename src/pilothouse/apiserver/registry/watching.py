@@ -1,4 +1,4 @@
-"""Watch: what happens after a revision, or what there is and then what happens."""
+"""Watch: events after a revision, or the current objects and then events."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ async def check(store: RegistryStore, request: Request) -> None:
 
 
 async def watch(store: RegistryStore, request: Request, tasks: asyncio.TaskGroup) -> Watch:
-    """A watch that has begun: the state that the request asks for first is in it."""
+    """Start a watch, with the requested initial state in it."""
     options = with_watch_defaults(request.options)
     check_syntax(options)
     check_watch(options)

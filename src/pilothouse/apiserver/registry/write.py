@@ -1,4 +1,4 @@
-"""The one write path: read, change, admit, validate, commit; again from the store when the object was changed meanwhile.
+"""The write path of the registry: read, change, admit, validate, commit; repeated when the object changed meanwhile.
 
 - `guaranteed_update` is upstream's GuaranteedUpdate (k8s.io/apiserver/pkg/storage/etcd3): every verb and subresource that changes
   or deletes an object goes through it.
@@ -41,7 +41,7 @@ async def guaranteed_update(
     attempts: int = ATTEMPTS,
     served: Resource[Any] | None = None,
 ) -> T:
-    """What `attempt` returns for the newest entry of an object.
+    """Call `attempt` with the newest entry until its commit succeeds; returns its result (upstream's GuaranteedUpdate).
 
     `attempt` raises CompareFailed when its commit came too late, and is then called again with what the store has. Raises
     NotFound when there is no such object, Conflict after `attempts`, and what `attempt` raises for the object as it is in the store.
@@ -116,7 +116,7 @@ async def commit_admitted(
     *,
     removes: bool = False,
 ) -> Entry:
-    """Commit `new` over `current` (None: a new object) when allocation, `check` and validating admission agree.
+    """Commit `new` over `current` (None: a new object) after allocation, `check` and validating admission succeeded.
 
     Mutating admission and the strategy's preparation have been. `check(object)` validates and raises StatusError; `admission` shows
     the object as the request exchanges it. `removes`: the write takes what has kept a deleted object, which goes with it. Nothing is

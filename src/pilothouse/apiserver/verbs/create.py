@@ -1,4 +1,4 @@
-"""POST: a new object, a subresource that is created (binding, eviction, token), or a review that the registry only answers."""
+"""POST: create an object or subresource (binding, eviction, token), or answer a review."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pilothouse.machinery.resource import Resource
 
 
 async def create(request: Request, resource: Resource[Any]) -> Response:
-    """201 with what was made."""
+    """Create an object; answers with 201."""
     info = request.info
     encoding.form_of(request, resource)
     content_type = decoding.content_type_of(request)

@@ -12,7 +12,7 @@ from pilothouse.machinery.resource import Resource
 
 
 async def delete(request: Request, resource: Resource[Any]) -> Response:
-    """A Status when the object is gone, the object when it ends gracefully: then 202 to who asked with orphanDependents false."""
+    """Delete an object. Answers with a Status, or with the object while it is terminating: then 202 if orphanDependents is false."""
     info = request.info
     encoding.form_of(request)
     chosen = options.for_delete(request, await decoding.read_delete_options(request))
@@ -23,6 +23,6 @@ async def delete(request: Request, resource: Resource[Any]) -> Response:
 
 
 def is_ending(obj: Any) -> bool:
-    """Whether a deleted object is still there: for its finalizers, its grace period, or its content (a namespace)."""
+    """Whether a deleted object still exists: for finalizers, its grace period, or the content of a namespace."""
     meta = obj.metadata
     return bool(meta.deletionTimestamp) and (bool(meta.finalizers) or meta.deletionGracePeriodSeconds != 0)

@@ -12,7 +12,7 @@ from pilothouse.machinery.resource import Resource
 
 
 async def deletecollection(request: Request, resource: Resource[Any]) -> Response:
-    """The list of what was deleted."""
+    """Delete the selected objects; answers with their list."""
     encoding.form_of(request)
     listed = options.for_deletecollection(request)
     chosen = options.chosen_by(options.for_delete(request, await decoding.read_delete_options(request)), listed)

@@ -11,7 +11,7 @@ from pilothouse.machinery.resource import Resource
 
 
 async def get(request: Request, resource: Resource[Any]) -> Response:
-    """The object, or its subresource, as it was committed last."""
+    """The object, or its subresource."""
     info = request.info
     encoding.form_of(request, resource)
     call = Call("get", resource, info.object_namespace, info.name, info.subresource, options=options.for_get(request))

@@ -12,7 +12,7 @@ from pilothouse.machinery.resource import Resource
 
 
 async def list_(request: Request, resource: Resource[Any]) -> Response:
-    """The objects that the selectors choose, or one page of them."""
+    """The selected objects, or one page of them."""
     form = encoding.form_of(request, resource)  # a 406 comes before the work
     call = Call("list", resource, request.info.object_namespace, options=options.for_list(request))
     result = await request.api.registry.execute(call, request.user)

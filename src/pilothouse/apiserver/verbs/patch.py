@@ -14,7 +14,7 @@ PATCH_TYPES = (JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH, APPLY_PATCH)
 
 
 async def patch(request: Request, resource: Resource[Any]) -> Response:
-    """The object as it is now."""
+    """Patch an object; answers with the result."""
     info = request.info
     patch_type = patch_type_of(request, resource)
     encoding.form_of(request)
@@ -26,7 +26,7 @@ async def patch(request: Request, resource: Resource[Any]) -> Response:
 
 
 def patch_type_of(request: Request, resource: Resource[Any]) -> str:
-    """The kind of patch that is sent; StatusError 415 for one that is not known."""
+    """Type of the patch. Raises StatusError 415 for an unknown one."""
     media_type = decoding.media_type_of(request.header("Content-Type"))
     if media_type in PATCH_TYPES:
         return media_type

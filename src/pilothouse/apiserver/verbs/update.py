@@ -1,4 +1,4 @@
-"""PUT: an object, or its subresource, replaced."""
+"""PUT: replace an object or subresource."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pilothouse.machinery.resource import Resource
 
 
 async def update(request: Request, resource: Resource[Any]) -> Response:
-    """The object as it is now; 201 when the update has created it."""
+    """Replace an object; answers with 201 when the update created it."""
     info = request.info
     encoding.form_of(request)
     chosen = options.for_write(request, "UpdateOptions")

@@ -1,4 +1,4 @@
-"""Watch: the events of a resource as they happen, as a chunked stream of JSON lines or as messages of a WebSocket.
+"""Watch: stream of events, as JSON lines in chunks, or as WebSocket messages.
 
 - An event's JSON was made once for all watchers; here it is only framed and written.
 - A watch ends after `timeoutSeconds` (when the client names none: upstream's 30 to 60 minutes), when the server stops, or
@@ -35,7 +35,7 @@ AT_ONCE_LIMIT = 100
 
 
 async def watch(request: Request, resource: Resource[Any]) -> Response:
-    """Stream until the end of the watch."""
+    """Stream events until the watch ends."""
     form = encoding.form_of(request, resource)
     info = request.info
     chosen = options.for_list(request)
@@ -74,7 +74,7 @@ async def watch(request: Request, resource: Resource[Any]) -> Response:
 
 
 async def refuse(request: Request, stream: Stream, error: StatusError, form: Form) -> Response:
-    """A revision that is no longer known is told in the stream, as upstream does: watchers expect a 200 and then the news."""
+    """Report an expired revision as an event in the stream with status 200, as upstream does."""
     response = await stream.open(request)
     with suppress(ConnectionError):
         await stream.send([error_event(error, form)])
@@ -83,14 +83,14 @@ async def refuse(request: Request, stream: Stream, error: StatusError, form: For
 
 
 def error_event(error: StatusError, form: Form) -> bytes:
-    """The failure as an event, in the form of the stream."""
+    """A failure as an ERROR event, in the format of the stream."""
     if form.media_type == PROTOBUF:
         return envelope.framed("ERROR", envelope.encode(error.status))
     return b'{"type":"ERROR","object":%b}\n' % encoding.encode_json(error.status)
 
 
 async def pump(events: Watch, stream: Stream, encode: Encode, write: Write | None, form: Form) -> None:
-    """Write events until the watch ends; what it fails with is its last event.
+    """Write events until the watch ends; its failure is the last event.
 
     While nothing waits to be written, events go straight to `write`: most changes wake no task.
     """
@@ -108,7 +108,7 @@ async def pump(events: Watch, stream: Stream, encode: Encode, write: Write | Non
 
 
 def with_name(chosen: Options, name: str) -> Options:
-    """The options of a watch of a single object: the old form, with the name in the path."""
+    """Options of a watch of one object by the old form, with the name in the path."""
     selector = f"metadata.name={name}"
     if chosen.field_selector and fields.parse(chosen.field_selector).exact("metadata.name") != name:
         raise bad_request("fieldSelector metadata.name doesn't match requested name")

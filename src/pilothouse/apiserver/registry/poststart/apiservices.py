@@ -1,4 +1,4 @@
-"""APIServices: those of what is served here, and whether each is available."""
+"""APIServices of served groups, and the condition Available of all."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ class APIServices(Hook):
         self.store.catalogue.subscribe(lambda what, resource: self.wake())
 
     def seeds(self) -> Iterable[Seed]:
-        """Those of what is served here."""
+        """APIServices of the groups and versions that this server serves."""
         return [local_seed(each.spec.group, each.spec.version) for each in self._wanted().values()]
 
     def _wanted(self) -> dict[str, APIService]:
         return registration.desired_api_services((resource.group, resource.version) for resource in self.store.catalogue.resources())
 
     async def reconcile(self) -> None:
-        """Register what is served, then say of every APIService whether it is available."""
+        """Register what is served, then update the condition Available of every APIService."""
         current = {each.metadata.name: each for each in await self.store.list(APIService)}
         for verb, apiservice in registration.changes(current, self._wanted(), at_start=self._at_start):
             if verb == "create":
@@ -64,7 +64,7 @@ class APIServices(Hook):
         self._follow_remote(remote)
 
     def concerns(self, obj: Any) -> bool:
-        """Of Services and EndpointSlices only those behind an APIService."""
+        """Of Services and EndpointSlices, only those of an APIService."""
         if isinstance(obj, Service):
             return (obj.metadata.namespace, obj.metadata.name) in self._behind
         if isinstance(obj, EndpointSlice):
@@ -139,7 +139,7 @@ class APIServices(Hook):
 
 @lru_cache(maxsize=256)
 def local_seed(group: str, version: str) -> Seed:
-    """The APIService of a group and version that this server serves itself, which is always available."""
+    """APIService of a group and version that this server serves itself; always available."""
     (apiservice,) = registration.desired_api_services(((group, version),)).values()
     apiservice.status.conditions = availability.with_condition(apiservice, availability.local(), TIME) or []
     return Seed.of(apiservice)

@@ -31,11 +31,11 @@ class FlowControl(Hook):
     kinds = (FlowSchema, PriorityLevelConfiguration)
 
     def seeds(self) -> Iterable[Seed]:
-        """The defaults; a schema says that its priority level is there."""
+        """The default objects, with the condition Dangling False."""
         return default_seeds()
 
     async def reconcile(self) -> None:
-        """Make and mend the defaults, then tell the schemas what of them dangles."""
+        """Create and repair the default objects, then update the condition Dangling of all FlowSchemas."""
         await self._ensure(PriorityLevelConfiguration, priority_levels())
         await self._ensure(FlowSchema, flow_schemas())
         levels = MANDATORY.union(level.metadata.name for level in await self.store.list(PriorityLevelConfiguration))

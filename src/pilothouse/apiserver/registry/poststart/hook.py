@@ -1,4 +1,4 @@
-"""Hook: a loop of the API server itself that keeps some objects as they should be.
+"""Base of post-start hooks: loops of the API server that keep some objects up to date.
 
 - `seeds` are the objects that it makes where they are missing when the server starts, in one commit with those of all other hooks.
 - `reconcile` runs at the start, after every change of one of `kinds`, and RETRY_SECONDS after a failure.
@@ -25,7 +25,7 @@ RETRY_SECONDS = 10.0
 
 
 class Hook:
-    """A loop of the API server that keeps some objects as they should be; a subclass is found by discovery."""
+    """A loop of the API server that keeps some objects up to date; subclasses are found by discovery."""
 
     name: ClassVar[str]
     kinds: ClassVar[tuple[type[Any], ...]]
@@ -39,11 +39,11 @@ class Hook:
         self._tasks: asyncio.TaskGroup | None = None
 
     def seeds(self) -> Iterable[Seed]:
-        """The objects that no cluster is without. Asked before the server has started, while `store` can be read."""
+        """Objects that every cluster has. Called before the server has started, while `store` can be read."""
         return ()
 
     async def reconcile(self) -> None:
-        """Make what is missing, mend what differs. Raises StatusError when it could not."""
+        """Create missing objects, and repair others. Raises StatusError when that fails."""
         raise NotImplementedError
 
     def wake(self) -> None:
@@ -51,7 +51,7 @@ class Hook:
         self._changed.set()
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Run until cancelled."""
         async with asyncio.TaskGroup() as group:
             self._tasks = group
             for kind in self.kinds:
@@ -68,12 +68,12 @@ class Hook:
                     self.wake()
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Do something beside, until the hook ends."""
+        """Start a task that ends with the hook."""
         assert self._tasks is not None, "the hook does not run"
         return self._tasks.create_task(work, name=self.name)
 
     def concerns(self, obj: Any) -> bool:
-        """Whether a change of an object wakes the hook."""
+        """Whether a change of this object wakes the hook."""
         return True
 
     async def follow(self, kind: type[Any]) -> None:
@@ -90,7 +90,7 @@ class Hook:
                 await self.store.clock.sleep(RETRY_SECONDS)
 
     async def write(self, verb: str, obj: Any, *, subresource: str = "", manager: str = "") -> None:
-        """Create, update or delete an object as the API server. A conflict is no failure: the change that was in the way wakes the hook."""
+        """Create, update or delete an object as the API server. A conflict is ignored: the conflicting change wakes the hook."""
         meta = obj.metadata
         name = meta.name if verb != "create" else ""
         body = obj if verb != "delete" else None

@@ -1,4 +1,4 @@
-"""The roles and bindings that every cluster has: seeds of a new one, mended at each start (upstream's hook rbac/bootstrap-roles)."""
+"""Bootstrap roles and bindings: created in a new cluster, reconciled at each start (upstream's hook rbac/bootstrap-roles)."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ AGGREGATED_FIELDS = b'{"f:rules":{}}'
 
 
 class BootstrapRoles(Hook):
-    """Nothing wakes it: what others change while the server runs stays until the next start."""
+    """Reconciles the bootstrap roles once at the start; later changes stay until the next start."""
 
     name = "rbac-bootstrap-roles"
     kinds = ()
 
     def seeds(self) -> Iterable[Seed]:
-        """All of the table, at the level of the API."""
+        """All bootstrap roles and bindings of the API level."""
         self.wake()
         return role_seeds(self.store.catalogue.level)
 
     async def reconcile(self) -> None:
-        """Mend what differs from the table, and delete what is in it no longer."""
+        """Repair the roles and bindings that differ."""
         for kind, name in WITHDRAWN:
             stale = await self.store.get(kind, name)
             if stale is not None and stale.metadata.labels == LABELS:
@@ -54,7 +54,7 @@ def _expected(level: str) -> tuple[Any, ...]:
 
 @cache
 def role_seeds(level: str) -> tuple[Seed, ...]:
-    """The objects of a level as the server and the controller of aggregated roles would have written them."""
+    """Bootstrap roles of a level, with their managedFields and aggregated rules."""
     return tuple(_seeds(level))
 
 

@@ -1,4 +1,4 @@
-"""The ServiceCIDR `kubernetes`: the ranges that the server was started with."""
+"""The ServiceCIDR `kubernetes`, with the server's service ranges."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ class DefaultServiceCIDR(Hook):
     kinds = (ServiceCIDR,)
 
     def seeds(self) -> Iterable[Seed]:
-        """It, ready."""
+        """The ServiceCIDR with the condition Ready."""
         made = ServiceCIDR(metadata=ObjectMeta(name=DEFAULT), spec=ServiceCIDRSpec(cidrs=list(self.store.settings.service_ranges)))
         made.status.conditions = [Condition(type="Ready", status="True", message=MESSAGE, lastTransitionTime=TIME)]
         yield Seed.of(made, applied_status(ServiceCIDR, CONDITIONS, MANAGER))
 
     async def reconcile(self) -> None:
-        """Make it when it is missing, add a second family to it, and say that it is ready while it bears this server's ranges."""
+        """Create it when it is missing, add a second IP family, and set Ready while it has this server's ranges."""
         ranges = list(self.store.settings.service_ranges)
         there = await self.store.get(ServiceCIDR, DEFAULT)
         if there is None:

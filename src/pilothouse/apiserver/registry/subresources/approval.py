@@ -1,4 +1,4 @@
-"""`certificatesigningrequests/approval`: the word of an approver, which only the conditions carry."""
+"""`certificatesigningrequests/approval`: sets the conditions Approved and Denied."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`pods/binding`: puts a pod on a node, once."""
+"""`pods/binding`: binds a Pod to a node, once."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _check(binding: Binding, name: str) -> None:
 
 
 def bound(pod: Pod, binding: Binding, now: str) -> Pod:
-    """The pod on its node; a StatusError 409 when that cannot be."""
+    """The Pod with its node set. Raises a 409 when it has a node or is being deleted."""
     name, meta = pod.metadata.name, binding.metadata
     if meta.uid and meta.uid != pod.metadata.uid:
         cause = f"Precondition failed: UID in precondition: {meta.uid}, UID in object meta: {pod.metadata.uid}"
@@ -80,7 +80,7 @@ def bound(pod: Pod, binding: Binding, now: str) -> Pod:
 
 
 def set_scheduled(pod: Pod, now: str) -> None:
-    """Set the condition PodScheduled to True; its time changes only when it was not."""
+    """Set the condition PodScheduled to True; its time changes only with its status."""
     condition = find_condition(pod.status.conditions, "PodScheduled")
     if condition is None:
         condition = PodCondition(type="PodScheduled")

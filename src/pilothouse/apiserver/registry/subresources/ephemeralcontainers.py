@@ -1,4 +1,4 @@
-"""`pods/ephemeralcontainers`: containers for a look into a running pod. What may change of them: api/core/podupdate.py."""
+"""`pods/ephemeralcontainers`: adds ephemeral containers to a running Pod. Rules: api/core/podupdate.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`pods/eviction`: a delete that asks the pod's disruption budget first, and tells in the pod's conditions what it ends for."""
+"""`pods/eviction`: deletes a Pod if its PodDisruptionBudget allows it, and sets the condition DisruptionTarget."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ async def run(store: RegistryStore, request: Request) -> Entry | Status:
 
 
 def delete_options(eviction: Eviction, asked: Options) -> Options:
-    """The eviction's own delete options; a dry run on either side is one."""
+    """Delete options of the eviction; a dry run in either place counts."""
     wished = eviction.deleteOptions
     if wished is None:
         return asked
@@ -69,7 +69,7 @@ def delete_options(eviction: Eviction, asked: Options) -> Options:
 
 
 def can_ignore_budget(pod: Pod) -> bool:
-    """Whether its end disturbs nothing that a budget counts."""
+    """Whether the Pod is finished, pending or terminating, so that no budget counts it (upstream's canIgnorePDB)."""
     return pod.status.phase in ("Succeeded", "Failed", "Pending") or bool(pod.metadata.deletionTimestamp)
 
 
@@ -84,7 +84,7 @@ def is_ready(pod: Pod) -> bool:
 
 
 def is_spare(budget: PodDisruptionBudget, pod: Pod) -> bool:
-    """A pod that is not ready does not count as healthy: it may go, by the policy when the budget holds or always."""
+    """Whether an unready Pod may be evicted: by unhealthyPodEvictionPolicy, or because the budget is satisfied."""
     if is_ready(pod):
         return False
     status = budget.status
@@ -111,7 +111,7 @@ async def _marked(store: RegistryStore, request: Request) -> Request:
 
 
 def disrupted(pod: Pod, now: str) -> Pod:
-    """`pod` with the condition that says so."""
+    """The Pod with the condition DisruptionTarget."""
     condition = find_condition(pod.status.conditions, TARGET)
     if condition is None:
         condition = PodCondition(type=TARGET)
@@ -135,7 +135,7 @@ async def _spend(store: RegistryStore, request: Request, name: str) -> None:
 
 
 def spent(budget: PodDisruptionBudget, pod: str, now: str) -> PodDisruptionBudget:
-    """The budget after one more disruption; StatusError when it allows none."""
+    """The budget after one more disruption. Raises StatusError when it allows none."""
     name, status = budget.metadata.name, budget.status
     if (status.observedGeneration or 0) < budget.metadata.generation:
         raise _refused(f"The disruption budget {name} is still being processed by the server.", 10)

@@ -1,4 +1,4 @@
-"""`namespaces/finalize`: takes the finalizers of the spec, and with the last of them the namespace itself."""
+"""`namespaces/finalize`: updates `spec.finalizers`; the Namespace is deleted with the last one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`pods/resize`: more or less cpu and memory for the containers of a running pod. What may change: api/core/podresize.py."""
+"""`pods/resize`: changes container resources of a running Pod. Rules: api/core/podresize.py."""
 
 from __future__ import annotations
 

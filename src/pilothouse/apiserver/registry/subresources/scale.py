@@ -1,4 +1,4 @@
-"""`/scale`: the replica count of any kind that has one, in a form that needs no knowledge of the kind."""
+"""`/scale`: replica count of any kind that has one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`/status`: what is seen of an object, written by those who see it; the spec is not theirs to change, of most kinds the metadata is."""
+"""`/status`: updates status and most metadata; the spec is kept."""
 
 from __future__ import annotations
 

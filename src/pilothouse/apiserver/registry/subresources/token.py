@@ -1,4 +1,4 @@
-"""`serviceaccounts/token`: a token for who a pod (or a client) is. It is signed elsewhere: the registry is given the issuer."""
+"""`serviceaccounts/token`: issues tokens of ServiceAccounts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DEFAULT_SECONDS = 3600
 
 @TOKEN_REQUEST.default
 def default(request: TokenRequest) -> None:
-    """A token lasts an hour, unless it is said otherwise."""
+    """Default a TokenRequest: tokens expire after an hour."""
     if request.spec.expirationSeconds is None:
         request.spec.expirationSeconds = DEFAULT_SECONDS
 

@@ -2,6 +2,7 @@
 
 - `event()` never waits and never fails: what does not fit the queue of 1,000 is dropped and counted.
 - Repeated, similar and too many events are dealt with by correlation.py before anything is sent.
+- Events give way while their component is `busy`, for at most GIVE_WAY_SECONDS.
 - `run()` sends in order; a server that cannot be reached is tried 12 times, 10 seconds apart, as client-go does.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import zlib
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -28,16 +30,21 @@ WARNING = "Warning"
 QUEUE_LIMIT = 1000
 TRIES_LIMIT = 12
 RETRY_SECONDS = 10.0
+GIVE_WAY_SECONDS, LOOK_SECONDS = 5.0, 0.1
+"""An event is sent when its component is not busy any more, looked at so often, or when it has waited for so long."""
 DEFAULT_NAMESPACE = "default"
 """Where events about cluster-scoped objects go."""
 
 
 class EventRecorder:
-    """Event recorder of one component. `host` is the node in `source.host`, for kubelets."""
+    """Event recorder of one component. `host` is the node in `source.host`, for kubelets; `busy` says that events have to wait."""
 
-    def __init__(self, client: Client, component: str, clock: Clock, entropy: Entropy, *, host: str = "") -> None:
+    def __init__(
+        self, client: Client, component: str, clock: Clock, entropy: Entropy, *, host: str = "", busy: Callable[[], bool] | None = None
+    ) -> None:
         self.dropped = 0
         self._client = client
+        self._busy = busy or (lambda: False)
         self._source = EventSource(component=component, host=host)
         self._clock = clock
         self._steady = MonotonicTime(clock)
@@ -62,6 +69,8 @@ class EventRecorder:
         """Send what is told until cancelled."""
         while True:
             event, at = await self._queue.get()
+            while self._busy() and (self._steady.now() - at).total_seconds() < GIVE_WAY_SECONDS:
+                await self._clock.sleep(LOOK_SECONDS)
             correlated = self._correlator.correlate(event, at)
             if correlated is not None:
                 await self._send(correlated)

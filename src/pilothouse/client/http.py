@@ -48,9 +48,11 @@ WATCH_TIMEOUT_SECONDS = 300.0
 SILENCE_SECONDS = 180.0
 """A watch that asked for bookmarks, which come each minute, hears nothing for this long only from a server that is no more."""
 KEEP_ALIVE_SECONDS = 30.0
+IDLE_SECONDS = 90.0
+"""How long a connection is kept that nobody uses (Go's transport: 90 s): a new one costs both sides a handshake of TLS."""
 PROBE_SECONDS, PROBES = 15, 3
 """Silent connections are probed after KEEP_ALIVE_SECONDS, so that a machine that vanished is noticed within 75 s."""
-CROWD, CROWD_SECONDS = 8, 0.5
+CROWD, CROWD_SECONDS = 8, 2.0
 """So many calls begin at once; what comes beyond waits this long for one of them to end."""
 RETRIES_LIMIT = 10
 LOST_READ_SECONDS = 1.0
@@ -217,9 +219,7 @@ class HttpTransport:
         import aiohttp
 
         tls = self._context() if self.server_url.startswith("https:") else False
-        connector = aiohttp.TCPConnector(
-            limit=0, limit_per_host=0, ssl=tls, keepalive_timeout=KEEP_ALIVE_SECONDS, socket_factory=_probed_socket
-        )
+        connector = aiohttp.TCPConnector(limit=0, limit_per_host=0, ssl=tls, keepalive_timeout=IDLE_SECONDS, socket_factory=_probed_socket)
         return aiohttp.ClientSession(connector=connector, read_bufsize=1 << 18, auto_decompress=True)
 
     def _context(self) -> ssl.SSLContext:

@@ -105,7 +105,8 @@ class NodeAgent:
             pod_pids_limit=POD_PIDS_LIMIT,
             kubernetes_version=f"v{state.kubernetes_version}.0",
         )
-        runtime = CriRuntime(str(places.containerd.socket), self.clock, CallQueue(self.clock, os.cpu_count() or 1))
+        queue = CallQueue(self.clock, os.cpu_count() or 1)
+        runtime = CriRuntime(str(places.containerd.socket), self.clock, queue)
         calls = BlockingCalls(self.clock, executor=self.helper)
         kubelet = Kubelet(
             self.client("kubelet"),
@@ -117,6 +118,7 @@ class NodeAgent:
             host=LinuxHost(self.clock, calls),
             cgroups=ThreadedCgroups(cgroups.LinuxCgroups(), calls),
             shims=Shims(places.containerd.socket),
+            busy=queue.starting,
         )
         tls = KubeletTLS(str(places.pki / "ca.crt"), str(places.pki / "kubelet.crt"), str(places.pki / "kubelet.key"))
         server = KubeletServer(

@@ -70,7 +70,7 @@ class Kubelet:
 
     `host`, `network` and `cgroups` default to the machine's own, without control groups.
 
-    `shims` are the runtime's processes; where they are given, those that no sandbox has are ended.
+    `shims` are the runtime's processes; where they are given, those that no sandbox has are ended. While the node is `busy` events wait.
     """
 
     def __init__(
@@ -87,13 +87,14 @@ class Kubelet:
         cgroups: Cgroups | None = None,
         informers: Informers | None = None,
         shims: ShimProcesses | None = None,
+        busy: Callable[[], bool] | None = None,
     ) -> None:
         self._shims, self._looks_for_leftovers = shims or NoShims(), shims is not None
         self.client, self.node_name, self.runtime, self.clock, self.config = client, node_name, runtime, clock, config
         config.hostname = config.hostname or node_name
         self.host = host or _linux_host(clock)
         network = network or _linux_network(clock)
-        self.recorder = EventRecorder(client, "kubelet", clock, entropy, host=node_name)
+        self.recorder = EventRecorder(client, "kubelet", clock, entropy, host=node_name, busy=busy)
         self._own_informers = informers is None
         self.informers = informers or Informers(client, clock, entropy)
         self.pods: Informer[Pod] = self.informers.of(Pod, field_selector=f"spec.nodeName={node_name}")
@@ -212,6 +213,7 @@ class Kubelet:
 
     def _images_changed(self) -> None:
         self.agent.images_changed = True
+        self.images.forget_looked_up()
 
     def _running(self) -> list[Run]:
         return [run for worker in self.workers for run in worker.state.all_runs() if run.running]

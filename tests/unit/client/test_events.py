@@ -116,3 +116,23 @@ async def test_never_waits_for_a_full_queue() -> None:
     for number in range(QUEUE_LIMIT + 5):
         told.recorder.event(POD, "Normal", "Reason", str(number))
     assert told.recorder.dropped == 5
+
+
+async def test_events_give_way_while_their_component_is_busy_but_not_for_long() -> None:
+    clock, busy = VirtualClock(), [True]
+    transport = FakeTransport(clock)
+    recorder = EventRecorder(Client(transport), "kubelet", clock, Entropy(1), busy=lambda: busy[0])
+    running = asyncio.ensure_future(recorder.run())
+    recorder.event(POD, "Normal", "Pulled", "first")
+    await clock.advance(1)
+    assert transport.all(Event) == []
+    busy[0] = False
+    await clock.advance(0.2)
+    assert [event.message for event in transport.all(Event)] == ["first"]
+    busy[0] = True
+    recorder.event(POD, "Normal", "Created", "second")
+    recorder.event(POD, "Normal", "Started", "third")
+    await clock.advance(6)
+    assert [event.message for event in transport.all(Event)] == ["first", "second", "third"], "each waits from the moment that it was told"
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)

@@ -31,6 +31,7 @@ Tell = Callable[[str, str, str], None]
 SHOW_ERROR_SECONDS = 3.0
 """ErrImagePull is shown for this long before it becomes ImagePullBackOff."""
 LOOKED_UP_SECONDS = 5.0
+"""How long an image that was seen is taken to be there, unless this kubelet removes one meanwhile."""
 BACK_OFFS_LIMIT = 4096
 
 
@@ -69,18 +70,27 @@ class ImageManager:
         self._slots = asyncio.Semaphore(1 if serialize else 16)
         self._refused: dict[tuple[str, str], FailedPull] = {}
         self._looked_up: dict[str, tuple[Image, float]] = {}
-        """What `look_up` saw, and when: good for the start that it was made for, not for a later one."""
+        """What was seen lately, and when: Pods that start together look once for an image that they share."""
+        self._looking = asyncio.Lock()
 
     async def look_up(self, pod: Pod) -> None:
         """Look up the Pod's images ahead of time; errors are left to `ensure`."""
         for container in (*pod.spec.initContainers, *pod.spec.containers):
             try:
                 name = with_default_tag(container.image)
-                image = await self._runtime.image_status(name)
+                async with self._looking:
+                    if self._just_seen(name) is None:
+                        self._seen(name, await self._runtime.image_status(name))
             except (InvalidReference, RuntimeFailure):
                 continue
-            if image is not None and len(self._looked_up) < BACK_OFFS_LIMIT:
-                self._looked_up[name] = (image, self._clock.monotonic())
+
+    def forget_looked_up(self) -> None:
+        """Images have come or gone: look again."""
+        self._looked_up.clear()
+
+    def _seen(self, name: str, image: Image | None) -> None:
+        if image is not None and len(self._looked_up) < BACK_OFFS_LIMIT:
+            self._looked_up[name] = (image, self._clock.monotonic())
 
     async def ensure(self, pod: Pod, container: AnyContainer, tell: Tell) -> Image:
         """The image for the container, pulled if needed. Raises PullFailure or LaunchError."""
@@ -111,8 +121,11 @@ class ImageManager:
             raise LaunchError("InvalidImageName", message) from error
 
     def _just_seen(self, name: str) -> Image | None:
-        image, at = self._looked_up.pop(name, (None, 0.0))
-        return image if self._clock.monotonic() - at <= LOOKED_UP_SECONDS else None
+        image, at = self._looked_up.get(name, (None, 0.0))
+        if image is not None and self._clock.monotonic() - at > LOOKED_UP_SECONDS:
+            del self._looked_up[name]
+            return None
+        return image
 
     async def _present(self, name: str, tell: Tell) -> Image | None:
         try:

@@ -58,6 +58,10 @@ class CallQueue:
         self._numbers = itertools.count()
         self._next_stop = float("-inf")
 
+    def starting(self) -> bool:
+        """Whether something is being started, or waits for that."""
+        return bool(self._starting or self._starts)
+
     @asynccontextmanager
     async def turn(self, method: str) -> AsyncIterator[None]:
         """Wait for the call's turn; the body of the block is the call. Cheap calls start at once."""

@@ -1,7 +1,8 @@
 """Is it there yet? Asked of the API with nothing but the standard library, since the command line must be quick.
 
 - Node readiness is watched, not polled: one streaming request that ends with the answer.
-- Only loopback is ever asked, with the administrator's certificate, and the server must show one of the cluster's authority.
+- Only loopback and the cluster's own node are ever asked, with the administrator's certificate, and the server must show one of the
+  cluster's authority.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pilothouse.cluster.failure import ClusterFailure
-from pilothouse.cluster.state import ClusterState, Places
+from pilothouse.cluster.state import KUBELET_PORT, ClusterState, Places
 
 ANSWER_SECONDS = 5.0
 
@@ -77,6 +78,19 @@ class Api:
 
     def _connect(self, seconds: float) -> http.client.HTTPSConnection:
         return http.client.HTTPSConnection("127.0.0.1", self._port, timeout=seconds, context=self._context)
+
+
+def kubelet_answers(state: ClusterState, places: Places, seconds: float) -> bool:
+    """Whether the node's kubelet answers at all: what is wrong with its runtime a restart would not mend. OSError when it does not."""
+    context = administrators_context(places)
+    connection = http.client.HTTPSConnection(state.node_address, KUBELET_PORT, timeout=seconds, context=context)
+    try:
+        connection.request("GET", "/healthz/ping")
+        return connection.getresponse().status == 200
+    except http.client.HTTPException:
+        return False
+    finally:
+        connection.close()
 
 
 def administrators_context(places: Places) -> ssl.SSLContext:

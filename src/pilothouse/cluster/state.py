@@ -28,6 +28,7 @@ NAME_PATTERN = re.compile(r"[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?")
 DEFAULT_NAME = "pilothouse"
 DEFAULT_PORT = 6443
 DOMAIN = "cluster.local"
+KUBELET_PORT = 10250
 CONTAINERS, SIMULATED = "containers", "simulated"
 BLOCKS = tuple(ipaddress.IPv4Network(f"10.{second}.0.0/16") for second in (*range(222, 255), *range(64, 222)))
 """Where ranges are looked for, in this order."""

@@ -2,8 +2,8 @@
 
 - It outlives `up`, and is no parent of what it watches: processes are found by their pid files, their end is told by the kernel.
 - It starts nothing once `down` took the mark `wanted` away, and nothing while another command changes the cluster (the same lock).
-- A process that a signal has stopped (SIGSTOP) for STOPPED_LOOKS looks, or an API that fails as many liveness probes as kubeadm's
-  static pod may, is killed and started again. containerd is started again by the node agent.
+- A process that a signal has stopped (SIGSTOP) for STOPPED_LOOKS looks, or an API or kubelet that fails as many liveness probes as
+  kubeadm's static pod may, is killed and started again. containerd is started again by the node agent.
 - Who starts the supervisor again: the control plane (cmd/controlplane.py), and the next `up`.
 """
 
@@ -11,14 +11,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 
 from pilothouse.cluster import launch
 from pilothouse.cluster.failure import ClusterFailure
-from pilothouse.cluster.launch import CONTAINERD, CONTROL_PLANE, PROCESSES
+from pilothouse.cluster.launch import CONTAINERD, CONTROL_PLANE, NODE_AGENT, PROCESSES
 from pilothouse.cluster.node import make_node
-from pilothouse.cluster.readiness import Api
+from pilothouse.cluster.readiness import Api, kubelet_answers
 from pilothouse.cluster.repair import NetworkRepair
-from pilothouse.cluster.state import Places, load, locked
+from pilothouse.cluster.state import ClusterState, Places, load, locked
 from pilothouse.kit.clock import Clock
 from pilothouse.kit.restarts import BackOff
 from pilothouse.node import processes
@@ -32,7 +33,7 @@ STOPPED_LOOKS = 3
 PROBE_SECONDS = 10.0
 PROBE_TIMEOUT_SECONDS = 15.0
 PROBE_FAILURES = 8
-"""kubeadm's livenessProbe of kube-apiserver: periodSeconds 10, timeoutSeconds 15, failureThreshold 8."""
+"""kubeadm's livenessProbe of kube-apiserver: periodSeconds 10, timeoutSeconds 15, failureThreshold 8. The kubelet's is the same."""
 
 
 class Supervision:
@@ -47,7 +48,9 @@ class Supervision:
         async with asyncio.TaskGroup() as group:
             state = load(self._places)
             repairs = NetworkRepair(self._places, state, self._clock).run() if state is not None and not state.simulated else None
-            beside = [group.create_task(self._end_stopped(), name="stopped"), group.create_task(self._probe_api(), name="probe")]
+            beside = [group.create_task(self._end_stopped(), name="stopped")]
+            for name, check in (self.probes(state) if state is not None else {}).items():
+                beside.append(group.create_task(self.probe(name, check), name=f"probe of {name}"))
             if repairs is not None:
                 beside.append(group.create_task(repairs, name="network"))
             served = launch.processes_of(state)
@@ -102,25 +105,31 @@ class Supervision:
                 if looks[process] >= STOPPED_LOOKS:
                     await self._kill(name, process, "a signal has stopped it")
 
-    async def _probe_api(self) -> None:
-        """Kill a control plane that fails its liveness probe too often."""
-        failures = 0
+    def probes(self, state: ClusterState) -> dict[str, Callable[[], bool]]:
+        """The liveness probe of each process that serves."""
+        agent = {} if state.simulated else {NODE_AGENT: lambda: kubelet_answers(state, self._places, PROBE_TIMEOUT_SECONDS)}
+        return {CONTROL_PLANE: lambda: Api(state, self._places).get("/livez", PROBE_TIMEOUT_SECONDS) == "ok", **agent}
+
+    async def probe(self, name: str, check: Callable[[], bool]) -> None:
+        """Kill the process `name` whenever it fails its liveness probe too often in a row."""
+        failures, probed = 0, None
         while True:
             await self._clock.sleep(PROBE_SECONDS)
-            process = launch.running(self._places, CONTROL_PLANE)
-            failures = failures + 1 if process is not None and not await asyncio.to_thread(self._is_live) else 0
+            process = launch.running(self._places, name)
+            failures, probed = failures if process == probed else 0, process
+            failures = failures + 1 if process is not None and not await asyncio.to_thread(_passes, check) else 0
             if process is not None and failures >= PROBE_FAILURES:
-                await self._kill(CONTROL_PLANE, process, "it fails its liveness probe")
+                await self._kill(name, process, "it fails its liveness probe")
                 failures = 0
-
-    def _is_live(self) -> bool:
-        try:
-            state = load(self._places)
-            return state is not None and Api(state, self._places).get("/livez", PROBE_TIMEOUT_SECONDS) == "ok"
-        except (OSError, ValueError, ClusterFailure):
-            return False
 
     async def _kill(self, name: str, process: processes.Process, why: str) -> None:
         if self._places.wanted.exists():
             log.error("%s is killed and started again: %s", name, why, extra={"id": process.id})
             await asyncio.to_thread(processes.kill, [process])
+
+
+def _passes(check: Callable[[], bool]) -> bool:
+    try:
+        return check()
+    except (OSError, ValueError, ClusterFailure):
+        return False

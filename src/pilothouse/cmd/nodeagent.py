@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pilothouse.cluster.launch import CONTAINERD
-from pilothouse.cluster.state import DOMAIN, ClusterState, Places
+from pilothouse.cluster.state import DOMAIN, KUBELET_PORT, ClusterState, Places
 from pilothouse.cmd import process
 from pilothouse.cmd.start import import_aiohttp
 from pilothouse.kit.blocking import BlockingCalls
@@ -35,7 +35,6 @@ log = logging.getLogger(__name__)
 
 API_PORT = 6443
 DNS_PORT = 53
-KUBELET_PORT = 10250
 LOOPBACK = "127.0.0.1"
 POD_PIDS_LIMIT = 4096
 """Processes of one pod (upstream's podPidsLimit has no bound by default): a fork bomb fails its pod, and the machine goes on."""

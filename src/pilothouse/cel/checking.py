@@ -13,7 +13,6 @@ from typing import Any
 from pilothouse.cel import types
 from pilothouse.cel.declarations import Function, Overload
 from pilothouse.cel.errors import CompileError, Issue
-from pilothouse.cel.parser import place
 from pilothouse.cel.scopes import Names, Resolved
 from pilothouse.cel.syntax import (
     Call,
@@ -29,6 +28,7 @@ from pilothouse.cel.syntax import (
     StructLiteral,
     walk,
 )
+from pilothouse.cel.tokens import place
 from pilothouse.cel.types import ObjectType, Type
 from pilothouse.cel.unification import Substitution, is_dyn_or_error, most_general, substitute
 from pilothouse.cel.values import type_of

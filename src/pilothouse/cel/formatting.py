@@ -14,8 +14,8 @@ from typing import Any
 from pilothouse.cel import shown, syntax, types
 from pilothouse.cel.costs import afford_text
 from pilothouse.cel.errors import EvaluationError, Issue
-from pilothouse.cel.parser import place
 from pilothouse.cel.syntax import Call, Expression, ListLiteral, Literal, MapLiteral
+from pilothouse.cel.tokens import place
 from pilothouse.cel.types import Type
 from pilothouse.cel.values import Duration, Timestamp, Uint, type_name
 from pilothouse.cel.work import spend

@@ -15,6 +15,7 @@ from pilothouse.cel.errors import CompileError, Issue
 from pilothouse.cel.lexer import END, Token
 from pilothouse.cel.macros import Factory
 from pilothouse.cel.syntax import Call, Entry, Expression, Identifier, ListLiteral, Literal, MapLiteral, Select, StructLiteral
+from pilothouse.cel.tokens import LEVELS, OPERAND_KINDS, ParsingEnded, TokenReader
 
 LONGEST_EXPRESSION = 100_000
 DEEPEST = 250
@@ -27,13 +28,7 @@ RESERVED = frozenset(
     )
 )
 _LOGIC = {"||": ("_||_", 1), "&&": ("_&&_", 2)}
-_LEVELS = {
-    **{"||": 1, "&&": 2},
-    **dict.fromkeys(("==", "!=", "<", "<=", ">", ">=", "in"), 3),
-    **dict.fromkeys(("+", "-"), 4),
-    **dict.fromkeys(("*", "/", "%"), 5),
-}
-_OPERATORS = {sign: f"_{sign}_" for sign in _LEVELS} | {"in": "@in"}
+_OPERATORS = {sign: f"_{sign}_" for sign in LEVELS} | {"in": "@in"}
 _CONSTANTS = {"true": True, "false": False, "null": None}
 _BEGIN = ("'['", "'{'", "'('", "'.'", "'-'", "'!'", "'true'", "'false'", "'null'")
 _BEGIN_WORDS = ("NUM_FLOAT", "NUM_INT", "NUM_UINT", "STRING", "BYTES", "IDENTIFIER")
@@ -55,61 +50,43 @@ Macros = Mapping[tuple[str, int, bool], Macro]
 """Macros by name, number of arguments (-1 for any) and whether they have a target."""
 
 
-class _SyntaxError(Exception):
-    """Ends parsing: what follows cannot be understood."""
-
-
 def parse(text: str, macros: Macros, *, optional_syntax: bool = True) -> Expression:
     """The tree of an expression, or CompileError with everything that is wrong with its form."""
     if len(text) > LONGEST_EXPRESSION:
         message = f"expression code point size exceeds limit: size: {len(text)}, limit {LONGEST_EXPRESSION}"
         raise CompileError(text, [Issue(-1, -1, message)])
     parser = _Parser(text, macros, optional_syntax)
-    tree = parser.whole()
+    tree = parser.complete_expression()
     if tree is None or parser.issues:
         raise CompileError(text, parser.issues)
     return tree
 
 
-def place(text: str, offset: int) -> tuple[int, int]:
-    """Line (from 1) and column (from 0) of an offset."""
-    return text.count("\n", 0, offset) + 1, offset - (text.rfind("\n", 0, offset) + 1)
+class _Parser(TokenReader):
+    """Recursive descent over the tokens of one expression."""
 
-
-class _Parser:
     def __init__(self, text: str, macros: Macros, optional_syntax: bool) -> None:
-        self.text = text
-        self.issues: list[Issue] = []
+        super().__init__(text)
         self._macros = macros
         self._optional_syntax = optional_syntax
-        self._tokens, errors = lexer.tokens(text)
-        for error in errors:
-            self.report(error.offset, f"Syntax error: {error.message}")
-        self._next = 0
         self._id = 0
         self._depth = 0
         self._chain = 0
-        self._open: list[str] = []
-
-    def report(self, offset: int, message: str) -> None:
-        """Note a problem at a place."""
-        line, column = place(self.text, offset)
-        self.issues.append(Issue(line, column, message))
 
     def new_id(self) -> int:
         """The next number of a node."""
         self._id += 1
         if self._id > MOST_NODES:
             self.issues.append(Issue(-1, -1, f"expression node limit exceeded: {MOST_NODES}"))
-            raise _SyntaxError
+            raise ParsingEnded
         return self._id
 
-    def whole(self) -> Expression | None:
+    def complete_expression(self) -> Expression | None:
         """The expression, up to the end of the text."""
         try:
             tree = self._expression()
             self._match(END, "<EOF>")
-        except _SyntaxError:
+        except ParsingEnded:
             return None
         return tree
 
@@ -118,68 +95,14 @@ class _Parser:
         self._depth += 1
         if self._depth > DEEPEST:
             self.issues.append(Issue(-1, -1, f"expression recursion limit exceeded: {DEEPEST}"))
-            raise _SyntaxError
+            raise ParsingEnded
 
     def _chained(self) -> None:
         """Count an operator or a selection on what is before it."""
         self._chain += 1
         if self._chain > DEEPEST:
             self.issues.append(Issue(-1, -1, "max recursion depth exceeded"))
-            raise _SyntaxError
-
-    @property
-    def _kind(self) -> str:
-        return self._tokens[self._next].kind
-
-    def _advance(self) -> Token:
-        token = self._tokens[self._next]
-        self._next += 1
-        return token
-
-    def _accept(self, kind: str) -> bool:
-        if self._kind != kind:
-            return False
-        self._next += 1
-        return True
-
-    def _match(self, kind: str, expecting: str = "") -> Token:
-        """Take a token of this kind. A superfluous one before it is left out, a missing one is thought of; otherwise parsing ends."""
-        token = self._tokens[self._next]
-        if token.kind != kind:
-            wanted = expecting or f"'{kind}'"
-            if token.kind != END and self._tokens[self._next + 1].kind == kind:
-                self._complain("extraneous", wanted)
-                self._next += 1
-            elif self._may_be_missing(kind, token.kind):
-                self.report(token.offset, f"Syntax error: missing {wanted} at '{lexer.shown(token.text)}'")
-                return token
-            else:
-                raise self._fail(wanted)
-        return self._advance()
-
-    def _may_be_missing(self, kind: str, following: str) -> bool:
-        """Whether parsing may go on as if a token of this kind stood before the following one."""
-        if kind == ":":
-            return following in _OPERAND_KINDS
-        if kind not in (")", "]", "}"):
-            return False
-        after = (END,) if len(self._open) < 2 else (self._open[-2], ",")
-        return following in _LEVELS or following in after or following in (".", "[", "?")
-
-    def _no_alternative(self, start: Token) -> _SyntaxError:
-        """What ANTLR says when no way leads on from a token."""
-        token = self._tokens[self._next]
-        end = token.offset + len(token.text) if token.kind != END else token.offset
-        self.report(token.offset, f"Syntax error: no viable alternative at input '{lexer.shown(self.text[start.offset : end])}'")
-        raise _SyntaxError
-
-    def _complain(self, how: str, expecting: str) -> None:
-        token = self._tokens[self._next]
-        self.report(token.offset, f"Syntax error: {how} input '{lexer.shown(token.text)}' expecting {expecting}")
-
-    def _fail(self, expecting: str) -> _SyntaxError:
-        self._complain("mismatched", expecting)
-        raise _SyntaxError
+            raise ParsingEnded
 
     def _expression(self, expecting: str = _OPERAND) -> Expression:
         self._nested()
@@ -198,7 +121,7 @@ class _Parser:
     def _operation(self, least: int) -> Expression:
         left = self._unary()
         chained = 0
-        while (level := _LEVELS.get(self._kind, 0)) >= least:
+        while (level := LEVELS.get(self._kind, 0)) >= least:
             if self._kind in _LOGIC:
                 left = self._logic(left, *_LOGIC[self._kind])
                 continue
@@ -235,7 +158,7 @@ class _Parser:
         count = 1
         while self._accept(sign):
             count += 1
-        if self._kind not in _OPERAND_KINDS:
+        if self._kind not in OPERAND_KINDS:
             self._after_sign(first)
         operand = self._member()
         if count % 2 == 0:
@@ -247,8 +170,8 @@ class _Parser:
         if sign.kind == "-":
             raise self._no_alternative(sign)
         self._complain("extraneous", _OPERAND)
-        if self._kind == END or self._tokens[self._next + 1].kind not in _OPERAND_KINDS:
-            raise _SyntaxError
+        if self._kind == END or self._tokens[self._next + 1].kind not in OPERAND_KINDS:
+            raise ParsingEnded
         self._next += 1
 
     def _negative_number(self) -> bool:
@@ -343,9 +266,9 @@ class _Parser:
 
     def _begin_operand(self, expecting: str) -> None:
         """Leave out a token where an operand must begin, if one begins after it; otherwise parsing ends."""
-        if self._kind not in _OPERAND_KINDS:
+        if self._kind not in OPERAND_KINDS:
             after = self._tokens[min(self._next + 1, len(self._tokens) - 1)].kind
-            if self._kind == END or (after not in _OPERAND_KINDS and f"'{after}'" not in expecting):
+            if self._kind == END or (after not in OPERAND_KINDS and f"'{after}'" not in expecting):
                 raise self._fail(expecting)
             self._complain("extraneous", expecting)
             self._next += 1
@@ -413,7 +336,7 @@ class _Parser:
         bracket = self._advance()
         elements: list[Expression] = []
         optional: set[int] = set()
-        for is_optional in self._items("]", _ELEMENT, _OPERAND_KINDS):
+        for is_optional in self._items("]", _ELEMENT, OPERAND_KINDS):
             if is_optional:
                 optional.add(len(elements))
             elements.append(self._expression())
@@ -422,7 +345,7 @@ class _Parser:
     def _map(self) -> Expression:
         brace = self._advance()
         entries: list[Entry] = []
-        for optional in self._items("}", _ENTRY, _OPERAND_KINDS):
+        for optional in self._items("}", _ENTRY, OPERAND_KINDS):
             key = self._expression()
             colon = self._match(":")
             entries.append(Entry(self.new_id(), colon.offset, key, self._expression(), optional))
@@ -469,4 +392,3 @@ _PRIMARIES: dict[str, Callable[[_Parser], Expression]] = {
     **dict.fromkeys((lexer.IDENTIFIER, "."), _Parser._name),
     **{"(": _Parser._parentheses, "[": _Parser._list, "{": _Parser._map},
 }
-_OPERAND_KINDS = frozenset((*_PRIMARIES, "!"))

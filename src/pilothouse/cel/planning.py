@@ -9,13 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from pilothouse.cel import attributes, calls, folds, types
+from pilothouse.cel import attributes, calls, closures, folds, types
 from pilothouse.cel.attributes import Attribute, Qualifier
-from pilothouse.cel.errors import ABORTS, EvaluationError
 from pilothouse.cel.frames import UNSET, Frame, Run
 from pilothouse.cel.macros import NOT_STRICTLY_FALSE
 from pilothouse.cel.scopes import Names
-from pilothouse.cel.shown import shown
 from pilothouse.cel.syntax import (
     Call,
     Comprehension,
@@ -28,9 +26,7 @@ from pilothouse.cel.syntax import (
     StructLiteral,
 )
 from pilothouse.cel.types import ObjectType, Type
-from pilothouse.cel.values import NUMBERS, Optional, type_name
 
-LIST_COST, MAP_COST, STRUCT_COST = 10, 30, 40
 MAP_INSERT = "cel.@mapInsert"
 REGEXES = frozenset(("matches", "find", "findAll"))
 """Functions whose second argument cel-go compiles when it is constant; its arguments are then evaluated in order."""
@@ -105,7 +101,7 @@ class Planner:
         if local is not None:
             return self._attribute(Attribute(local[0], place=local[1]))
         index = self._index(reference.name)
-        return self._attribute(Attribute(_variable(index), place=("values", index)))
+        return self._attribute(Attribute(closures.variable(index), place=("values", index)))
 
     def _local(self, name: str) -> Local | None:
         for scope in reversed(self._locals):
@@ -124,7 +120,7 @@ class Planner:
         attribute.add(qualifier)
         if qualifier.test_only:
             run = attribute.resolve()
-            return Plan(run if attribute.condition is None else _discounted(run))
+            return Plan(run if attribute.condition is None else closures.discounted(run))
         return self._attribute(attribute)
 
     def select(self, node: Select) -> Plan:
@@ -154,7 +150,7 @@ class Planner:
 
     def logic(self, node: Call) -> Plan:
         """`&&` and `||`: the second operand is asked only when the first does not decide, and an error counts only then."""
-        return Plan(_logic(self._run(node.arguments[0]), self._run(node.arguments[1]), decisive=node.function == "_||_"))
+        return Plan(closures.logic(self._run(node.arguments[0]), self._run(node.arguments[1]), decisive=node.function == "_||_"))
 
     def conditional(self, node: Call) -> Plan:
         """`?:`, an attribute with two branches."""
@@ -194,8 +190,10 @@ class Planner:
             return self._membership_of(node, collection)
         if not values:
             return constant(False)
-        members = _members(values)
-        return Plan(_in_set(self._run(node.arguments[0]), members)) if members is not None else self._membership_of(node, collection)
+        members = closures.member_set(values)
+        return (
+            Plan(closures.in_set(self._run(node.arguments[0]), members)) if members is not None else self._membership_of(node, collection)
+        )
 
     def _membership_of(self, node: Call, collection: Plan) -> Plan:
         assert node.reference is not None
@@ -207,14 +205,14 @@ class Planner:
     def alternative(self, node: Call) -> Plan:
         """`or` and `orValue` of optionals: the other one is asked only when the first has no value."""
         assert node.target is not None
-        return Plan(_alternative(self._run(node.target), self._run(node.arguments[0]), unwrap=node.function == "orValue"))
+        return Plan(closures.alternative(self._run(node.target), self._run(node.arguments[0]), unwrap=node.function == "orValue"))
 
     # Aggregates.
 
     def list(self, node: ListLiteral) -> Plan:
         """A list; a constant when its elements are."""
         plans = [self.plan(element) for element in node.elements]
-        run = _list([plan.run for plan in plans], node.optional)
+        run = closures.list_literal([plan.run for plan in plans], node.optional)
         return constant(run(_NO_FRAME)) if all(plan.constant is not UNSET for plan in plans) else Plan(run)
 
     def map(self, node: MapLiteral) -> Plan:
@@ -222,14 +220,14 @@ class Planner:
         keys = [self.plan(entry.key) for entry in node.entries]
         values = [self.plan(entry.value) for entry in node.entries]
         entries = [(key.run, value.run, entry.optional) for key, value, entry in zip(keys, values, node.entries, strict=True)]
-        run = _map(entries)
+        run = closures.map_literal(entries)
         return constant(run(_NO_FRAME)) if all(plan.constant is not UNSET for plan in (*keys, *values)) else Plan(run)
 
     def struct(self, node: StructLiteral) -> Plan:
         """An object."""
         assert isinstance(node.type, ObjectType)
         fields = [(entry.key, self._run(entry.value), entry.optional) for entry in node.entries]
-        return Plan(_struct(node.type, fields))
+        return Plan(closures.struct_literal(node.type, fields))
 
     # Comprehensions.
 
@@ -240,7 +238,7 @@ class Planner:
         first, second, slot = self._new_slot(), self._new_slot() if node.variable2 else -1, self._new_slot()
         loop = folds.Loop(range_, first, second)
         variables = {node.variable: _local(first)} | ({node.variable2: _local(second)} if node.variable2 else {})
-        self._locals += [{node.accumulator: (_accumulator(slot, initial.run), None)}, variables]
+        self._locals += [{node.accumulator: (closures.accumulator(slot, initial.run), None)}, variables]
         run = self._special(node, loop, initial)
         if run is None:
             condition, step = self._run(node.condition), self._run(node.step)
@@ -284,7 +282,7 @@ class Planner:
             plan = self.plan(item.elements[0])
             return folds.adding_item(plan.run, constant=plan.constant is not UNSET)
         if step.function == MAP_INSERT:
-            return _inserting([self._run(argument) for argument in step.arguments[1:]])
+            return closures.map_insertion([self._run(argument) for argument in step.arguments[1:]])
         return None
 
 
@@ -324,177 +322,8 @@ def _field(operand: Type, name: str, *, optional: bool = False, test_only: bool 
     return Qualifier(name, optional=optional, test_only=test_only)
 
 
-def _discounted(run: Run) -> Run:
-    """`has()` of a branch: cel-go takes back a charge for the beginning of the attribute that it never made."""
-
-    def discounted(frame: Frame) -> Any:
-        frame.cost -= 1
-        return run(frame)
-
-    return discounted
-
-
 def _local(slot: int) -> Local:
     return (lambda frame: frame.locals[slot]), ("locals", slot)
-
-
-def _accumulator(slot: int, initial: Run) -> Run:
-    """The variable of a comprehension that is computed; its first value only when it is asked for, as cel-go does."""
-
-    def run(frame: Frame) -> Any:
-        value = frame.locals[slot]
-        if value is UNSET:
-            value = frame.locals[slot] = initial(frame)
-        return value
-
-    return run
-
-
-def _variable(index: int) -> Run:
-    def run(frame: Frame) -> Any:
-        value = frame.values[index]
-        return frame.fetch(index) if value is UNSET else value
-
-    return run
-
-
-def _logic(left: Run, right: Run, *, decisive: bool) -> Run:
-    def run(frame: Frame) -> Any:
-        failure: EvaluationError | None = None
-        for operand in (left, right):
-            try:
-                value = operand(frame)
-            except ABORTS:
-                raise
-            except EvaluationError as error:
-                failure = failure or error
-                continue
-            if value is decisive:
-                return decisive
-            if value is not (not decisive):
-                failure = failure or EvaluationError("no such overload")
-        if failure is not None:
-            raise failure
-        return not decisive
-
-    return run
-
-
-def _alternative(left: Run, right: Run, *, unwrap: bool) -> Run:
-    def run(frame: Frame) -> Any:
-        value = left(frame)
-        if type(value) is not Optional:
-            raise EvaluationError("no such overload")
-        if not value.present:
-            return right(frame)
-        return value.value if unwrap else value
-
-    return run
-
-
-def _members(values: Any) -> frozenset[Any] | None:
-    """The set of a list of constants, None when it holds what cannot be looked up: bools are kept apart from numbers by their type."""
-    if not all(type(value) in NUMBERS or type(value) in (str, bool) for value in values):
-        return None
-    return frozenset((type(value) is bool, value) for value in values if value == value)
-
-
-def _in_set(operand: Run, members: frozenset[Any]) -> Run:
-    def run(frame: Frame) -> Any:
-        value = operand(frame)
-        try:
-            return (type(value) is bool, value) in members
-        except TypeError:
-            return False
-
-    return run
-
-
-def _list(elements: list[Run], optional: frozenset[int]) -> Run:
-    if not optional:
-
-        def run(frame: Frame) -> Any:
-            try:
-                return [element(frame) for element in elements]
-            finally:
-                frame.cost += LIST_COST
-
-        return run
-
-    def run_optional(frame: Frame) -> Any:
-        frame.cost += LIST_COST
-        values: list[Any] = []
-        for index, element in enumerate(elements):
-            value = element(frame)
-            if index in optional:
-                if type(value) is not Optional:
-                    raise EvaluationError(f"cannot initialize optional list element from non-optional value {shown(value)}")
-                if not value.present:
-                    continue
-                value = value.value
-            values.append(value)
-        return values
-
-    return run_optional
-
-
-def _unwrapped(key: Any, value: Any) -> Any:
-    """The value of an entry behind a question mark, or ABSENT."""
-    if type(value) is not Optional:
-        raise EvaluationError(f"cannot initialize optional entry '{shown(key)}' from non-optional value {shown(value)}")
-    return value.value if value.present else attributes.ABSENT
-
-
-def _map(entries: list[tuple[Run, Run, bool]]) -> Run:
-    def run(frame: Frame) -> Any:
-        frame.cost += MAP_COST
-        made: dict[Any, Any] = {}
-        for key_of, value_of, optional in entries:
-            key = key_of(frame)
-            value = value_of(frame)
-            if optional:
-                value = _unwrapped(key, value)
-                if value is attributes.ABSENT:
-                    made = {known: item for known, item in made.items() if known != key}
-                    continue
-            try:
-                made[key] = value
-            except TypeError:
-                raise EvaluationError(f"unsupported key type: {type_name(key)}") from None
-        return made
-
-    return run
-
-
-def _struct(made: ObjectType, fields: list[tuple[str, Run, bool]]) -> Run:
-    def run(frame: Frame) -> Any:
-        frame.cost += STRUCT_COST
-        values: dict[str, Any] = {}
-        for name, value_of, optional in fields:
-            value = value_of(frame)
-            if optional:
-                value = _unwrapped(name, value)
-                if value is attributes.ABSENT:
-                    continue
-            values[made.properties.get(name, name)] = value
-        return values if made.construct is None else made.construct(values)
-
-    return run
-
-
-def _inserting(arguments: list[Run]) -> Callable[[Frame, Any], None]:
-    """The step that adds a key and its value, or all entries of a map, to the map that is being made."""
-
-    def add(frame: Frame, collected: Any) -> None:
-        frame.cost += 2
-        values = [argument(frame) for argument in arguments]
-        entries = values[0].items() if len(values) == 1 and isinstance(values[0], dict) else [tuple(values)]
-        for key, value in entries:
-            if key in collected:
-                raise EvaluationError(f"insert failed: key {shown(key)} already exists")
-            collected[key] = value
-
-    return add
 
 
 _PLANS: dict[type, Callable[[Planner, Any], Plan]] = {

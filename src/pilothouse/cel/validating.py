@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from pilothouse.cel.errors import Issue
-from pilothouse.cel.parser import place
 from pilothouse.cel.standard.conversions import duration_of, timestamp_of
 from pilothouse.cel.syntax import Call, Entry, Expression, ListLiteral, Literal, MapLiteral, walk
+from pilothouse.cel.tokens import place
 from pilothouse.cel.types import DYN, PARAMETER_KIND, Type
 from pilothouse.cel.values import GREATEST_SECOND, LEAST_SECOND
 from pilothouse.machinery import regex

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 from pilothouse.kit.clock import Clock
 from pilothouse.kit.entropy import Entropy
 from pilothouse.kubelet.runtime.containers import Container, ContainerConfig, ContainerState, ContainerStats, ContainerStatus, ExecResult
-from pilothouse.kubelet.runtime.images import Credentials, FilesystemUsage, Image
 from pilothouse.kubelet.runtime.port import EventType, NotFound, RuntimeCondition, RuntimeEvent, RuntimeFailure, RuntimeVersion
 from pilothouse.kubelet.runtime.sandboxes import NamespaceMode, Resources, Sandbox, SandboxConfig, SandboxState, SandboxStatus
 from pilothouse.kubelet.runtime.simulated_containers import (
@@ -28,6 +27,7 @@ from pilothouse.kubelet.runtime.simulated_containers import (
     SimulatedSandbox,
     timetable,
 )
+from pilothouse.kubelet.runtime.simulated_images import SimulatedImages, full_reference
 from pilothouse.kubelet.runtime.simulated_logs import Line, SimulatedLog
 from pilothouse.machinery import strconv
 
@@ -39,7 +39,7 @@ CLOCK_STEP_SECONDS = 1.0
 """Times of creation may run so far ahead of the clock; when they are further ahead, the clock was set back."""
 
 
-class SimulatedRuntime:
+class SimulatedRuntime(SimulatedImages):
     """Container runtime in virtual time, scripted by behaviours. `sandbox_seconds` and `pull_seconds` are the durations of those calls."""
 
     def __init__(
@@ -51,49 +51,27 @@ class SimulatedRuntime:
         sandbox_seconds: float = 0.0,
         pull_seconds: float = 1.0,
     ) -> None:
+        super().__init__(clock, pull_seconds)
         self.supplemental_groups_policy = True
-        self._clock = clock
         self._entropy = entropy
         self.pod_cidr = pod_cidr
         self.sandbox_seconds = sandbox_seconds
-        self.pull_seconds = pull_seconds
         self.sandboxes: dict[str, SimulatedSandbox] = {}
         self.containers: dict[str, SimulatedContainer] = {}
-        self.images: dict[str, Image] = {}
         self.behaviours: dict[str, Behaviour] = {}
         self.logs: dict[str, SimulatedLog] = {}
         """Of each container that is there, by the path of its file."""
         self.streams: SimulatedStreams | None = None
         """Where clients get at containers, while it runs."""
-        self._failing_images: dict[str, str] = {}
         self._subscribers: list[asyncio.Queue[RuntimeEvent]] = []
         self._addresses = itertools.count(2)
         self._stamp = 0.0
 
     # Scripting
 
-    def images_fail(self, *images: str, message: str = "") -> None:
-        """Make pulls of these images fail from now on."""
-        for image in images:
-            name = _normal(image)
-            self._failing_images[name] = message or f'failed to pull and unpack image "{name}": {name}: not found'
-            self.images.pop(name, None)
-
-    def images_work(self, *images: str) -> None:
-        """Let pulls of these images succeed again."""
-        for image in images:
-            self._failing_images.pop(_normal(image), None)
-
-    def has_image(self, image: str, size: int = 10_000_000) -> Image:
-        """Make the image present without a pull."""
-        name = _normal(image)
-        made = Image(f"sha256:{_digest(name)}", (name,), (f"{name.rpartition(':')[0]}@sha256:{_digest(name)}",), size)
-        self.images[name] = made
-        return made
-
     def behave(self, image: str, behaviour: Behaviour) -> None:
         """Set the behaviour of containers of `image` that start from now on."""
-        self.behaviours[_normal(image)] = behaviour
+        self.behaviours[full_reference(image)] = behaviour
 
     def exit(self, container_id: str, exit_code: int = 1, *, oom: bool = False) -> None:
         """Make a running container exit."""
@@ -311,36 +289,6 @@ class SimulatedRuntime:
         used = self.containers[container.id].behaviour.memory_bytes
         return ContainerStats(container, self._now(), memory_working_set=used, memory_usage=used, memory_rss=used)
 
-    async def list_images(self) -> Sequence[Image]:
-        """All images, each once."""
-        return list(dict.fromkeys(self.images.values()))
-
-    async def image_status(self, image: str) -> Image | None:
-        """The image of this name, id or digest, or None."""
-        known = self.images.get(_normal(image))
-        if known is not None:
-            return known
-        return next((known for known in self.images.values() if image in {known.id, *known.digests, *known.tags}), None)
-
-    async def pull_image(self, image: str, credentials: Credentials | None = None) -> str:
-        """Add the image after `pull_seconds` and give its id. Raises RuntimeFailure for images that are to fail."""
-        if _normal(image) not in self.images:  # a pull of what is here only asks for the manifest
-            await self._clock.sleep(self.pull_seconds)
-        error = self._failing_images.get(_normal(image))
-        if error is not None:
-            raise RuntimeFailure(error, "NOT_FOUND")
-        return self.has_image(image).id
-
-    async def remove_image(self, image: str) -> None:
-        """Remove an image under all its names."""
-        removed = await self.image_status(image)
-        if removed is not None:
-            self.images = {name: image for name, image in self.images.items() if image.id != removed.id}
-
-    async def image_filesystem(self) -> Sequence[FilesystemUsage]:
-        """Bytes of all images."""
-        return [FilesystemUsage("/var/lib/containerd", sum(image.size for image in self.images.values()))]
-
     async def events(self) -> AsyncIterator[RuntimeEvent]:
         """Events from now on; each subscriber has a queue of EVENTS_LIMIT."""
         queue: asyncio.Queue[RuntimeEvent] = asyncio.Queue(EVENTS_LIMIT)
@@ -462,21 +410,3 @@ def _wanted(stdin: bool, stdout: bool, stderr: bool, tty: bool) -> frozenset[str
 
 def _matches(labels: Mapping[str, str], wanted: Mapping[str, str] | None) -> bool:
     return all(labels.get(key) == value for key, value in (wanted or {}).items())
-
-
-def _normal(image: str) -> str:
-    """A complete reference: `docker.io/library/busybox:latest`."""
-    if image.startswith("sha256:"):
-        return image
-    first, slash, _ = image.partition("/")
-    if not slash:
-        image = f"docker.io/library/{image}"
-    elif "." not in first and ":" not in first and first != "localhost":
-        image = f"docker.io/{image}"
-    return image if ":" in image.rpartition("/")[2] or "@" in image else f"{image}:latest"
-
-
-def _digest(name: str) -> str:
-    import hashlib
-
-    return hashlib.sha256(name.encode()).hexdigest()

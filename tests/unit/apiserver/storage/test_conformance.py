@@ -7,7 +7,8 @@ from pathlib import Path
 from pilothouse.apiserver.storage.interface import Storage
 from pilothouse.apiserver.storage.memory import MemoryStorage
 from pilothouse.apiserver.storage.sqlite import SqliteStorage
-from pilothouse.testing.conformance.storage import DurableStorageConformance, StorageConformance
+from pilothouse.testing.conformance.durable_storage import DurableStorageConformance
+from pilothouse.testing.conformance.storage import StorageConformance
 
 
 class TestMemory(StorageConformance):

@@ -10,7 +10,7 @@ import pytest
 from pilothouse.apiserver.storage.etcd import EtcdStorage
 from pilothouse.apiserver.storage.etcd_client import EtcdServers as Servers
 from pilothouse.apiserver.storage.interface import Storage
-from pilothouse.testing.conformance.storage import DurableStorageConformance
+from pilothouse.testing.conformance.durable_storage import DurableStorageConformance
 from tests.etcd_server import EtcdServers
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from pilothouse.machinery import codec
+from pilothouse.machinery.said_empty import is_said
 
 Fields = tuple[tuple[str, str], ...]
 RENAMED = {
@@ -52,9 +53,9 @@ def plain(value: Any, kind: str) -> Any:
     if kind.startswith("*"):
         return None if value is None else plain(value, kind[1:])
     if kind.startswith("[]"):
-        return [plain(item, kind[2:]) for item in value] if value else None
+        return [plain(item, kind[2:]) for item in value] if is_said(value) else None
     if kind.startswith("{}"):
-        return {key: plain(value[key], kind[2:]) for key in sorted(value)} if value else None
+        return {key: plain(value[key], kind[2:]) for key in sorted(value)} if is_said(value) else None
     if kind in ZEROS:
         if value is None or (value == "" and kind != "n"):
             return ZEROS[kind]

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
 from pilothouse.machinery.resource import Resource
+from pilothouse.machinery.said_empty import SaidEmpty
 
 T = TypeVar("T")
 
@@ -62,6 +63,8 @@ class Call:
     """How long the body was that it came in: what is done about a large one is done outside the loop."""
     empty_lists: tuple[tuple[str, ...], ...] = ()
     """Paths of the lists that the client said are empty, where an object keeps no difference between that and no list."""
+    said_empty: SaidEmpty | None = None
+    """Where what a patch says is empty is noted while it is answered."""
 
     def with_body(self, body: Any) -> Call:
         """The same call with another body; a tenth of what `dataclasses.replace` costs, which every write in process would pay."""
@@ -76,6 +79,7 @@ class Call:
             self.options,
             self.body_bytes,
             self.empty_lists,
+            self.said_empty,
         )
 
 

@@ -24,6 +24,7 @@ from pilothouse.api.types.autoscaling_v2 import (
 from pilothouse.machinery import quantity
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import AGE, STATUS, Column, Resource
+from pilothouse.machinery.said_empty import is_said
 
 UTILIZATION = 80
 SHOWN = 2
@@ -109,7 +110,8 @@ def _rules(given: HPAScalingRules | None, policies: list[tuple[str, int]], windo
     rules = given or HPAScalingRules()
     if rules.selectPolicy is None:
         rules.selectPolicy = "Max"
-    rules.policies = rules.policies or [HPAScalingPolicy(type=type, value=value, periodSeconds=15) for type, value in policies]
+    if not is_said(rules.policies):
+        rules.policies = [HPAScalingPolicy(type=type, value=value, periodSeconds=15) for type, value in policies]
     if rules.stabilizationWindowSeconds is None:
         rules.stabilizationWindowSeconds = window
     if rules.tolerance is not None:

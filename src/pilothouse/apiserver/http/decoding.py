@@ -24,6 +24,7 @@ from pilothouse.machinery import codec, errors, strict, time
 from pilothouse.machinery.empty_lists import said
 from pilothouse.machinery.meta_v1 import DeleteOptions
 from pilothouse.machinery.resource import Resource, per_resource
+from pilothouse.machinery.said_empty import FIELDS, containers
 from pilothouse.machinery.shape import shape_of
 
 PROTOBUF = "application/vnd.kubernetes.protobuf"
@@ -86,6 +87,8 @@ async def read(request: Request, resource: Resource[Any], strictness: str, conte
     make_times_canonical(getattr(decoded.object, "metadata", None))
     if exchanged is None:
         request.empty_lists = empty_lists(data, resource, content_type)
+        if content_type != PROTOBUF and FIELDS.search(data):
+            request.said_empty = tuple(containers(codec.parse(data, content_type), decoded.object))
     return decoded.object
 
 

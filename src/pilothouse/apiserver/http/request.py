@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence, Sized
 from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import parse_qs
 
@@ -83,6 +83,7 @@ class Request:
         "method",
         "path",
         "query_string",
+        "said_empty",
         "started",
         "user",
         "warnings",
@@ -107,6 +108,8 @@ class Request:
         """Headers of whatever is answered."""
         self.column_descriptions: Mapping[str, str] = NO_DESCRIPTIONS
         self.empty_lists: tuple[tuple[str, ...], ...] = ()
+        self.said_empty: tuple[Sized, ...] = ()
+        """Empty containers of the body's object that the body says, of fields of which some rule asks."""
         self._query: dict[str, list[str]] | None = None
         self._body: bytes | None = None
         self.held_bytes = 0

@@ -1,6 +1,6 @@
 """Allocation of cluster IPs and node ports for Services.
 
-- What is taken is what the cached Services say; no table of its own can disagree with them.
+- What is taken is what the cached Services say, and the IPAddresses that somebody has made; no table of its own can disagree with them.
 - Between the choice and the commit the choice is reserved here, so that two writes at once do not take the same.
 - Where API servers share a store, a choice is committed only if none has been committed since that it was not made by (see
   `SharedStorage`); else it is made again.
@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 from pilothouse.api.core.servicefields import needs_health_check, needs_node_ports
 from pilothouse.api.types.core_v1 import Service
+from pilothouse.api.types.networking_v1 import IPAddress
 from pilothouse.apiserver.admission.plugin import World
 from pilothouse.apiserver.registry import services
 from pilothouse.apiserver.registry.settings import Network, Settings
@@ -93,7 +94,8 @@ class Allocation:
             return NOTHING
         allocated = await world.allocated()
         others = [service for service in await world.list(Service) if old is None or service.metadata.uid != old.metadata.uid]
-        choice = _Choice(self, world.entropy, old, new, others, dry_run=dry_run)
+        addresses = {address.metadata.name for address in await world.list(IPAddress)} if old is None else set()
+        choice = _Choice(self, world.entropy, old, new, others, dry_run=dry_run, addresses=addresses)
         if allocated is not None:
             choice.undoable()
         services.reconcile_families(old, new, tuple(self._networks))
@@ -113,7 +115,15 @@ class _Choice:
     """The choosing for one write of one Service. Nothing is awaited in here: no other write comes in between."""
 
     def __init__(
-        self, allocation: Allocation, entropy: Entropy, old: Service | None, new: Service, others: list[Service], *, dry_run: bool
+        self,
+        allocation: Allocation,
+        entropy: Entropy,
+        old: Service | None,
+        new: Service,
+        others: list[Service],
+        *,
+        dry_run: bool,
+        addresses: set[str],
     ) -> None:
         self._settings = allocation._settings
         self._networks = allocation._networks
@@ -122,7 +132,7 @@ class _Choice:
         self._new = new
         self._dry_run = dry_run
         self._dry_run_ports: list[int] = []
-        self._in_use: set[Any] = set(allocation._reserved)
+        self._in_use: set[Any] = allocation._reserved | addresses
         for service in others:
             self._in_use.update(services.allocated_values(service))
         self.reservation = Reservation(allocation._reserved)

@@ -78,7 +78,7 @@ def at_creation(store: RegistryStore, request: Request, obj: Any) -> Entries:
     except NoElement:  # items without keys: upstream writes such an object without a record
         return []
     if request.call.empty_lists:
-        fields = fieldset.encode(fieldset.parse(fields) | _paths(request))
+        fields = fieldset.encode(fieldset.parse(fields) | _kept(resource, request.call.subresource)(_paths(request)))
     if fields == b"{}":
         return []
     owner = record.manager(request.options.field_manager or agent_of(request.user.name), UPDATE, resource.api_version)

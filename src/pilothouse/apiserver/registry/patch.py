@@ -20,6 +20,7 @@ from pilothouse.machinery import codec, empty_lists, strict
 from pilothouse.machinery.errors import StatusError, bad_request, conflict, failure, unsupported_media_type
 from pilothouse.machinery.meta_v1 import ManagedFieldsEntry
 from pilothouse.machinery.patch import apply, document, outcome, parts
+from pilothouse.machinery.said_empty import FIELDS, containers
 from pilothouse.machinery.unstructured import Unstructured
 
 INVALID_VERSION = "request to convert CR to an invalid group/version: autoscaling/v1"
@@ -50,6 +51,8 @@ async def patch(store: RegistryStore, request: Request, view: View) -> Entry:
             seen.metadata.managedFields = managers.record_in(view, request.resource, current.object)
         decoded = parts.apply_patch(seen, body, call.patch_type, request.options.field_validation, store.catalogue.level, taken)
         request.warnings[:] = [*given, *decoded.warnings]
+        if call.said_empty is not None and FIELDS.search(body):
+            call.said_empty.add(containers(orjson.loads(body), decoded.object))
         if b"[]" in body:
             call.empty_lists = empty_lists.patched(orjson.loads(body), decoded.object)
         return _checked(request, decoded.object, seen)

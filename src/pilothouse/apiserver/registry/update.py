@@ -29,6 +29,7 @@ from pilothouse.machinery.meta_v1 import ManagedFieldsEntry
 from pilothouse.machinery.metadata import IMMUTABLE
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import Resource
+from pilothouse.machinery.said_empty import copied
 
 PATCH_ATTEMPTS = 6
 """Upstream: five retries after the first conflict."""
@@ -61,7 +62,7 @@ def _body_of(request: Request, view: View) -> BodyOf:
     if not version.strip("0") or request.resource.type in ALLOCATED:  # an address that another took meanwhile is tried again
         taken = view.fields_read
         if taken is None or request.served.status_defaults is None or request.served is not request.resource:
-            return lambda _: clone(body)
+            return lambda _: copied(body, clone(body))
         return lambda _: access.with_parts(body, **{name: clone(access.field(body, name)) for name in taken})  # nothing else is changed
     bodies = [body]
 

@@ -9,6 +9,7 @@ from pilothouse.apiserver.http.request import Request, Response
 from pilothouse.client.call import APPLY_PATCH, JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH, Call
 from pilothouse.machinery import errors
 from pilothouse.machinery.resource import Resource
+from pilothouse.machinery.said_empty import SaidEmpty
 
 PATCH_TYPES = (JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH, APPLY_PATCH)
 
@@ -21,7 +22,8 @@ async def patch(request: Request, resource: Resource[Any]) -> Response:
     chosen = options.for_patch(request, patch_type)
     body = await decoding.body(request, patch_type)
     call = Call("patch", resource, info.object_namespace, info.name, info.subresource, body, patch_type, chosen, request.body_bytes)
-    result = await request.api.registry.execute(call, request.user, warnings=request.warnings)
+    with SaidEmpty() as call.said_empty:
+        result = await request.api.registry.execute(call, request.user, warnings=request.warnings)
     return encoding.encoded_object(request, resource, result, encoding.written(result))
 
 

@@ -8,6 +8,7 @@ from pilothouse.apiserver.http import decoding, encoding, options
 from pilothouse.apiserver.http.request import Request, Response
 from pilothouse.client.call import Call
 from pilothouse.machinery.resource import Resource
+from pilothouse.machinery.said_empty import SaidEmpty
 
 
 async def update(request: Request, resource: Resource[Any]) -> Response:
@@ -18,5 +19,7 @@ async def update(request: Request, resource: Resource[Any]) -> Response:
     body = await decoding.read(request, resource, chosen.field_validation, decoding.content_type_of(request))
     call = Call("update", resource, info.object_namespace, info.name, info.subresource, body, options=chosen, body_bytes=request.body_bytes)
     call.empty_lists = request.empty_lists
-    result = await request.api.registry.execute(call, request.user, warnings=request.warnings)
+    with SaidEmpty() as said_empty:
+        said_empty.add(request.said_empty)
+        result = await request.api.registry.execute(call, request.user, warnings=request.warnings)
     return encoding.encoded_object(request, resource, result, encoding.written(result))

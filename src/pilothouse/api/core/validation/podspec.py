@@ -26,6 +26,7 @@ from pilothouse.api.types.core_v1 import PodSpec, PodTemplateSpec, ResourceRequi
 from pilothouse.machinery import names, quantity
 from pilothouse.machinery.metadata import validate_annotations, validate_labels
 from pilothouse.machinery.problems import Problems
+from pilothouse.machinery.said_empty import is_said
 
 DNS_POLICIES = ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")
 RESTART_POLICIES = ("Always", "OnFailure", "Never")
@@ -149,7 +150,7 @@ def _validate_pod_resources(spec: PodSpec, problems: Problems) -> None:
     if spec.os and spec.os.name == "windows":
         problems.forbidden("may not be set for a windows pod")
         return
-    if spec.resources.claims:
+    if is_said(spec.resources.claims):
         problems.at("claims").forbidden("claims may not be set for Resources at pod-level")
     validate_requirements(spec.resources, frozenset(claim.name for claim in spec.resourceClaims), problems, pod_level=True)
     try:

@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 
 from pilothouse.machinery.codec import encode
 from pilothouse.machinery.problems import Problems
+from pilothouse.machinery.said_empty import is_anything_said
 
 T = TypeVar("T")
 
@@ -45,6 +46,9 @@ def remembering(rule: Callable[[T, Problems], None]) -> Callable[[T, Problems], 
     def judge(value: T, problems: Problems) -> None:
         if not value:
             return
+        if is_anything_said():
+            rule(value, problems)
+            return
         key = encode(value)
         if right.get(key):
             return
@@ -70,6 +74,10 @@ class SharedRule(Generic[T]):
     def judge(self, value: T, problems: Problems) -> T:
         """The first right value with the same JSON, which may be this one; what is wrong with it goes to `problems`."""
         key = encode(value)
+        if is_anything_said():  # which the JSON does not tell
+            self._rule(value, problems)
+            self._last = value, key
+            return value
         known = self._right.get(key)
         if known is None:
             known, before = value, len(problems.found)

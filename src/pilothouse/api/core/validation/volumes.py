@@ -32,6 +32,7 @@ from pilothouse.machinery import names, quantity
 from pilothouse.machinery.meta_v1 import ObjectMeta
 from pilothouse.machinery.metadata import validate_annotations, validate_labels
 from pilothouse.machinery.problems import Problems
+from pilothouse.machinery.said_empty import is_said
 
 HOST_PATH_TYPES = ("", "BlockDevice", "CharDevice", "Directory", "DirectoryOrCreate", "File", "FileOrCreate", "Socket")
 DOWNWARD_FIELDS = ("metadata.annotations", "metadata.labels", "metadata.name", "metadata.namespace", "metadata.uid")
@@ -164,7 +165,7 @@ def validate_template_metadata(meta: ObjectMeta, problems: Problems) -> None:
     validate_labels(meta.labels, problems.at("labels"))
     for field in type(meta).__struct_fields__:
         value = getattr(meta, field)
-        if field not in ("annotations", "labels") and value and field != "managedFields":
+        if field not in ("annotations", "labels") and (is_said(value) if isinstance(value, list) else value):
             problems.at("uID" if field == "uid" else field).forbidden("cannot be set")
 
 

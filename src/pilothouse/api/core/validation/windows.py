@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from pilothouse.api.types.core_v1 import PodSpec, SecurityContext
 from pilothouse.machinery.problems import Problems
+from pilothouse.machinery.said_empty import is_said
 
 SYSTEMS = ("linux", "windows")
 NOT_FOR_WINDOWS = "cannot be set for a windows pod"
@@ -56,7 +57,8 @@ def _validate_windows(spec: PodSpec, problems: Problems) -> None:
         if value or (value is not None and field in ("hostUsers", "shareProcessNamespace")):
             problems.at(field).forbidden(NOT_FOR_WINDOWS)
     for field in OF_THE_POD if spec.securityContext else ():
-        if getattr(spec.securityContext, field) not in (None, "", []):
+        value = getattr(spec.securityContext, field)
+        if value not in (None, "", []) or (field == "supplementalGroups" and is_said(value)):
             problems.at("securityContext", field).forbidden(NOT_FOR_WINDOWS)
     for context, here in _contexts(spec, problems):
         for field in OF_A_CONTAINER:

@@ -8,6 +8,7 @@ from pilothouse.apiserver.admission.plugin import CREATE, PODS, AdmissionRequest
 from pilothouse.machinery import quantity
 from pilothouse.machinery.codec import clone
 from pilothouse.machinery.errors import failure
+from pilothouse.machinery.said_empty import is_said
 from pilothouse.machinery.struct import Quantity
 
 
@@ -42,7 +43,7 @@ class RuntimeClassAdmission(Plugin):
         if pod.spec.runtimeClassName is not None:
             runtime_class = await _class_of(request, world)
             wanted = runtime_class.overhead.podFixed if runtime_class.overhead is not None else {}
-        if pod.spec.overhead and not wanted:
+        if is_said(pod.spec.overhead) and not wanted:
             text = "pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead"
             raise refused(request, text)
 

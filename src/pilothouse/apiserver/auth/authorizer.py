@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -36,6 +36,8 @@ class Decision:
     allowed: bool
     reason: str = ""
     is_final: bool = False
+    error: str = ""
+    """What went wrong on the way to it: a webhook that did not answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +57,17 @@ Auditor = Callable[[User, Attributes, int], None]
 """Told of every request: who, what, and the code of the answer."""
 
 
+class Unanswered(Exception):
+    """A decision needs an answer from elsewhere, which `answer` waits for."""
+
+    def __init__(self, answer: Callable[[], Awaitable[Decision]]) -> None:
+        super().__init__("a webhook has not been asked yet")
+        self.answer = answer
+
+
 class ModeAuthorizer(Protocol):
-    """One authorizer of several; must not wait for anything slow: it is asked for every request."""
+    """One authorizer of several; must not wait for anything slow: it is asked for every request. One that would have to raises
+    Unanswered."""
 
     def revision(self) -> int:
         """Another number whenever a decision may be another than before."""

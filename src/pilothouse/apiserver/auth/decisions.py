@@ -9,9 +9,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from pilothouse.apiserver.auth.authorizer import Attributes, Authorizer, denied
+from pilothouse.apiserver.auth.modes import decide, waits
 from pilothouse.apiserver.auth.selectors import SELECTING_VERBS, selected_name
 from pilothouse.apiserver.auth.user import MASTERS, User
 from pilothouse.client.call import Call
+from pilothouse.machinery.errors import internal_error
 
 
 class Decisions:
@@ -22,6 +24,20 @@ class Decisions:
         self._authorizer = None if MASTERS in user.groups else authorizer
         self._everywhere: set[tuple[str, str, str, str]] = set()
         self._revision = -1
+
+    @property
+    def wait(self) -> bool:
+        """Whether a decision may have to be waited for: `decide` does."""
+        return waits(self._authorizer)
+
+    async def decide(self, call: Call) -> None:
+        """The same as `check`, waiting for webhooks. StatusError 403 when the user may not do it."""
+        if self._authorizer is None:
+            return
+        asked = attributes_of(call)
+        decision = await decide(self._authorizer, self._user, asked)
+        if not decision.allowed:
+            raise internal_error(decision.error) if decision.error else denied(self._user, asked, decision)
 
     def check(self, call: Call) -> None:
         """StatusError 403 in upstream's words when the user may not do it."""

@@ -26,6 +26,7 @@ from pilothouse.api.types.authorization_v1 import (
 )
 from pilothouse.apiserver.auth.authorizer import Attributes, Authorizer
 from pilothouse.apiserver.auth.credentials import Authenticated, BadToken
+from pilothouse.apiserver.auth.modes import decide
 from pilothouse.apiserver.auth.selectors import evaluation_error, readable_fields, readable_labels, selector_text, validate_selectors
 from pilothouse.apiserver.auth.user import User
 from pilothouse.kit.clock import Clock
@@ -61,15 +62,15 @@ def reviews(authorizer: Authorizer, clock: Clock, tokens: TokenVerifier | None =
     async def self_access(review: SelfSubjectAccessReview, user: User) -> SelfSubjectAccessReview:
         spec = review.spec
         check(review, spec.resourceAttributes, spec.nonResourceAttributes, None)
-        review.status = decide(authorizer, user, spec.resourceAttributes, spec.nonResourceAttributes)
+        review.status = await status_of(authorizer, user, spec.resourceAttributes, spec.nonResourceAttributes)
         return review
 
     async def access(review: SubjectAccessReview, user: User) -> SubjectAccessReview:
-        answer_access(authorizer, review)
+        await answer_access(authorizer, review)
         return review
 
     async def local_access(review: LocalSubjectAccessReview, user: User) -> LocalSubjectAccessReview:
-        answer_access(authorizer, review)
+        await answer_access(authorizer, review)
         return review
 
     async def self_rules(review: SelfSubjectRulesReview, user: User) -> SelfSubjectRulesReview:
@@ -111,12 +112,12 @@ async def answer_token(review: TokenReview, tokens: TokenVerifier | None) -> Non
     review.status.audiences = list(known.audiences)
 
 
-def answer_access(authorizer: Authorizer, review: SubjectAccessReview | LocalSubjectAccessReview) -> None:
+async def answer_access(authorizer: Authorizer, review: SubjectAccessReview | LocalSubjectAccessReview) -> None:
     """Fill in the status of a SubjectAccessReview. Raises a 422 when the spec is not valid."""
     spec = review.spec
     check(review, spec.resourceAttributes, spec.nonResourceAttributes, spec)
     subject = User(spec.user, spec.uid, tuple(spec.groups), {key: tuple(value) for key, value in spec.extra.items()})
-    review.status = decide(authorizer, subject, spec.resourceAttributes, spec.nonResourceAttributes)
+    review.status = await status_of(authorizer, subject, spec.resourceAttributes, spec.nonResourceAttributes)
 
 
 def check(review: Any, resource: ResourceAttributes | None, path: NonResourceAttributes | None, subject: Any) -> None:
@@ -148,12 +149,12 @@ def _check_metadata(review: Any, problems: Problems) -> None:
         problems.at("metadata").invalid(review.metadata, said)
 
 
-def decide(
+async def status_of(
     authorizer: Authorizer, user: User, resource: ResourceAttributes | None, path: NonResourceAttributes | None
 ) -> SubjectAccessReviewStatus:
     """The authorizer's decision on a resource or a path as the status of a review."""
-    decision = authorizer.authorize(user, attributes_of(resource, path))
-    wrong = evaluation_error(resource) if resource is not None else ""
+    decision = await decide(authorizer, user, attributes_of(resource, path))
+    wrong = "; ".join(filter(None, (decision.error, evaluation_error(resource) if resource is not None else "")))
     return SubjectAccessReviewStatus(allowed=decision.allowed, denied=decision.is_final, reason=decision.reason, evaluationError=wrong)
 
 

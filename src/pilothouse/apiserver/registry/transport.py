@@ -63,7 +63,10 @@ class InProcessTransport:
             self._registry.auditor(self._user, attributes_of(call), code)
 
     async def _call(self, call: Call) -> Any:
-        self._decisions.check(call)
+        if self._decisions.wait:
+            await self._decisions.decide(call)
+        else:
+            self._decisions.check(call)
         if call.body is not None and not isinstance(call.body, bytes):
             call = call.with_body(clone(call.body))
         result = await self._registry.execute(call, self._user)
@@ -76,7 +79,10 @@ class InProcessTransport:
 
     async def watch(self, call: Call) -> AsyncIterator[WatchEvent[Any]]:
         """Events of a resource with committed objects, which are shared. Raises StatusError."""
-        self._decisions.check(call)
+        if self._decisions.wait:
+            await self._decisions.decide(call)
+        else:
+            self._decisions.check(call)
         if self._registry.auditor is not None:
             self._registry.auditor(self._user, attributes_of(call), 200)
         async for event in self._registry.watch(call, self._user):

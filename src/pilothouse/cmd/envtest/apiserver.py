@@ -27,19 +27,16 @@ from pilothouse.apiserver.storage.encryption.effective import Encryption
 from pilothouse.apiserver.storage.interface import Storage, StorageFailed
 from pilothouse.cmd.api import Api, wire
 from pilothouse.cmd.envtest.authentication import authentication_of
+from pilothouse.cmd.envtest.authorization import arranged, authorization_of
 from pilothouse.cmd.envtest.flags import BadFlag, Flags, help_text, parse
 from pilothouse.cmd.envtest.stores import storage_of
 from pilothouse.kit import logs
 from pilothouse.kit.clock import SystemClock
 from pilothouse.kit.component import Component
 from pilothouse.kit.entropy import Entropy
-from pilothouse.machinery.quoting import go_quoted
 
 CONTROLLERS = "PILOTHOUSE_ENVTEST_CONTROLLERS"
 DEFAULT_CERT_DIR = "/var/run/kubernetes"
-MODES = ("AlwaysAllow", "AlwaysDeny", "RBAC", "Node")
-OTHER_MODES = ("ABAC", "Webhook")
-"""Modes of upstream that are not there."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -135,7 +132,7 @@ async def _beside(flags: Flags, api: Api, clock: SystemClock, entropy: Entropy, 
 def wire_by(flags: Flags, storage: Storage, clock: SystemClock, entropy: Entropy) -> Api:
     """Registry, tokens and authorization as the flags say. BadFlag for values that cannot be."""
     flags.switch("allow-privileged", True)  # its word is judged, though it changes nothing
-    modes = modes_of(flags)
+    authorization = authorization_of(flags)
     authority, front_proxy = flags.last("client-ca-file"), flags.last("requestheader-client-ca-file")
     settings = Settings(
         service_ranges=flags.service_ranges,
@@ -147,31 +144,18 @@ def wire_by(flags: Flags, storage: Storage, clock: SystemClock, entropy: Entropy
         front_proxy_ca=Path(front_proxy).read_text() if front_proxy else "",
         request_headers=flags.request_headers,
     )
-    return wire(
+    allows_all = "AlwaysAllow" in authorization.modes and "authorization-config" not in flags.values
+    api = wire(
         storage,
         clock,
         entropy,
         settings,
         keys_of(flags),
         plugins=plugins_of(flags),
-        authentication=authentication_of(flags, clock, allows_all="AlwaysAllow" in modes),
-        modes=modes,
+        authentication=authentication_of(flags, clock, allows_all=allows_all),
+        modes=authorization.modes,
     )
-
-
-def modes_of(flags: Flags) -> list[str]:
-    """Who authorizes, in their order. BadFlag for one that is not known, or named twice."""
-    modes = flags.all("authorization-mode") if "authorization-mode" in flags.values else ["AlwaysAllow"]
-    if not modes:
-        raise BadFlag("at least one authorization-mode must be passed")
-    for mode in modes:
-        if mode in OTHER_MODES:
-            raise BadFlag(f"--authorization-mode: Pilothouse has no mode {mode}; use some of {','.join(MODES)}")
-        if mode not in MODES:
-            raise BadFlag(f'authorization-mode "{mode}" is not a valid mode')
-    if len(set(modes)) < len(modes):
-        raise BadFlag(f"authorization-mode [{' '.join(map(go_quoted, modes))}] has mode specified more than once")
-    return modes
+    return arranged(api, authorization, flags, clock, entropy)
 
 
 def keys_of(flags: Flags) -> ServiceAccountKeys:

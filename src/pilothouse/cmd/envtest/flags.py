@@ -21,8 +21,13 @@ AUTHENTICATION = frozenset((
     "service-account-signing-key-file", "token-auth-file",
 ))  # fmt: skip
 """Flags with a value that say how requests are authenticated."""
-VALUES = AUTHENTICATION | frozenset((
-    "admission-control", "advertise-address", "authorization-mode", "bind-address", "cert-dir", "client-ca-file",
+AUTHORIZATION = frozenset((
+    "authorization-config", "authorization-mode", "authorization-webhook-cache-authorized-ttl",
+    "authorization-webhook-cache-unauthorized-ttl", "authorization-webhook-config-file", "authorization-webhook-version",
+))  # fmt: skip
+"""Flags with a value that say how requests are authorized."""
+VALUES = AUTHENTICATION | AUTHORIZATION | frozenset((
+    "admission-control", "advertise-address", "bind-address", "cert-dir", "client-ca-file",
     "disable-admission-plugins", "enable-admission-plugins", "encryption-provider-config",
     "etcd-cafile", "etcd-certfile", "etcd-compaction-interval",
     "etcd-keyfile", "etcd-prefix", "etcd-servers", "event-ttl", "proxy-client-cert-file", "proxy-client-key-file",

@@ -31,7 +31,8 @@ WHO = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
 async def served(*arguments: str) -> AsyncIterator[aiohttp.ClientSession]:
     """A server in process, started by flags."""
     clock, entropy = SystemClock(), Entropy()
-    api = wire_by(flags.parse(["--authorization-mode=RBAC", *arguments]), MemoryStorage(), clock, entropy)
+    modes = [] if any("authorization-" in argument for argument in arguments) else ["--authorization-mode=RBAC"]
+    api = wire_by(flags.parse([*modes, *arguments]), MemoryStorage(), clock, entropy)
     server = ApiServer(
         api.registry,
         clock=clock,

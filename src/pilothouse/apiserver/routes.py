@@ -49,6 +49,7 @@ DEPRECATED = {
     ("", "endpoints"): "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",
 }
 """Built-in resources that upstream warns of at every use."""
+DEPRECATED_ANNOTATION = "k8s.io/deprecated"
 BELOW_APIS = ("/api/", "/version/")
 """Below these a path that leads nowhere is answered with a Status, as below a group that is served; elsewhere with a line of text."""
 ANY_METHOD = ("/healthz", "/livez", "/readyz", "/metrics", "/openapi/")
@@ -64,6 +65,7 @@ def _warn(request: Request, resource: Resource[Any]) -> None:
     told = resource.deprecation or DEPRECATED.get((resource.group, resource.plural))
     if told:
         request.warnings.append(told)
+        request.annotate(DEPRECATED_ANNOTATION, "true")
 
 
 class Routes:
@@ -201,7 +203,7 @@ async def _admitted(request: Request, resource: Resource[Any], options: ConnectO
     if request.parameter("dryRun"):
         raise errors.bad_request("dryRun is not supported")
     place = (resource, info.namespace, info.name, info.subresource)
-    return await request.api.registry.connect(*place, options, request.user, request.warnings)
+    return await request.api.registry.connect(*place, options, request.user, request.warnings, request.annotations)
 
 
 def check_forms(request: Request) -> None:

@@ -30,7 +30,7 @@ from pilothouse.apiserver.auth.authorizer import Authorizer
 from pilothouse.apiserver.auth.modes import RBAC, authorizer_of
 from pilothouse.apiserver.auth.tokens import ServiceAccountTokens
 from pilothouse.apiserver.auth.user import ANONYMOUS, User
-from pilothouse.apiserver.chain.audit import audit
+from pilothouse.apiserver.chain.audit import audit, audit_refusals
 from pilothouse.apiserver.chain.authentication import authenticate
 from pilothouse.apiserver.chain.authorization import authorize
 from pilothouse.apiserver.chain.compression import compress
@@ -69,6 +69,7 @@ CHAIN: tuple[Link, ...] = (
     add_warnings,
     answer_failures,
     find_request_info,
+    audit_refusals,
     authenticate,
     audit,
     limit,

@@ -26,6 +26,8 @@ WRAPPED = re.compile(
 NO_FIELDS = 'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }'
 SCHEME = '"pkg/runtime/scheme.go:111"'
 """Which of Go's schemes it was: upstream says where it was made."""
+OWN_TYPES = re.compile(r"\bpilothouse\.[\w.]+\.(\w+)")
+"""Structs that only a component's file has: their package in Go is called after their version."""
 GO_TYPES = {str: "string", int: "number", float: "number", bool: "bool", list: "array"}
 
 
@@ -67,10 +69,17 @@ def check_kind(data: bytes, kind: type[Any], content_type: str) -> None:
 def reason_of(message: str) -> str:
     """The reason alone of a refused body."""
     match = WRAPPED.fullmatch(message)
-    return message if match is None else match["reason"] or match["unread"]
+    reason = message if match is None else match["reason"] or match["unread"]
+    return OWN_TYPES.sub(r"v1.\1", reason)
 
 
 def joined(problems: Sequence[Problem | str]) -> str:
     """Several errors as Go's aggregate prints them: one plainly, more in brackets, each once."""
     unique = list(dict.fromkeys(map(str, problems)))
     return unique[0] if len(unique) == 1 else f"[{', '.join(unique)}]"
+
+
+def is_without_kind(data: bytes) -> bool:
+    """Whether a document names neither kind nor version. ValueError where it is no document."""
+    parsed = codec.parse(data, codec.JSON if data.lstrip()[:1] == b"{" else codec.YAML)
+    return parsed is None or (isinstance(parsed, dict) and not parsed.get("kind") and not parsed.get("apiVersion"))

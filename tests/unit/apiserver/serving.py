@@ -22,6 +22,7 @@ from pilothouse.apiserver.auth.node.graph import KINDS
 from pilothouse.apiserver.auth.requestheader import RequestHeaderAuthenticator, RequestHeaders
 from pilothouse.apiserver.auth.reviews import reviews
 from pilothouse.apiserver.auth.serviceaccounts import ServiceAccountAuthenticator
+from pilothouse.apiserver.auth.tokenfile import TokenFile
 from pilothouse.apiserver.auth.tokens import ServiceAccountTokens
 from pilothouse.apiserver.auth.user import ADMIN, ANONYMOUS, User
 from pilothouse.apiserver.registry.registry import Registry
@@ -90,6 +91,7 @@ async def serving(
     ready: bool = True,
     local_services: Mapping[tuple[str, str], tuple[str, int]] | None = None,
     request_headers: RequestHeaders | None = None,
+    token_file: TokenFile | None = None,
 ) -> AsyncIterator[Served]:
     """Serve until the end of the block; without TLS every request is an administrator's. `front_proxy`: the folder of its certificate.
 
@@ -109,7 +111,7 @@ async def serving(
     tokens = ServiceAccountTokens(ServiceAccountKeys(folder / "sa.key"), lookup, clock, entropy)
     believed = ServiceAccountAuthenticator(tokens.keys, lookup, clock)
     files = [str(folder / name) for name in ("ca.crt", "apiserver.crt", "apiserver.key")]
-    known = Authenticators((believed,), audiences=believed.audiences)
+    known = Authenticators((believed, *([token_file] if token_file else [])), audiences=believed.audiences)
     if request_headers is not None:
         files.append(str(folder / "front-proxy-ca.crt"))
         front = RequestHeaderAuthenticator((folder / "front-proxy-ca.crt").read_text(), request_headers)

@@ -53,9 +53,6 @@ class UserRules:
 ALLOWED = Decision(True)
 DENIED = Decision(False)
 
-Auditor = Callable[[User, Attributes, int], None]
-"""Told of every request: who, what, and the code of the answer."""
-
 
 class Unanswered(Exception):
     """A decision needs an answer from elsewhere, which `answer` waits for."""

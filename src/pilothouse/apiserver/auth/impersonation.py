@@ -196,6 +196,11 @@ class Impersonation:
         assert first is not None, "the old way applies always"
         raise first
 
+    def constraint_of(self, asker: User) -> str:
+        """The verb that has let the asker impersonate last, where that was constrained; "" for the old way."""
+        mode = self._last.get(asker.name)
+        return mode.verb if mode is not None and mode.name else ""
+
     def _count(self, mode: str, decision: str) -> None:
         self._attempts[mode, decision] = self._attempts.get((mode, decision), 0) + 1
 

@@ -21,6 +21,8 @@ ESCAPED = (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"))
 def authorize(request: Request, next: Handler) -> Awaitable[Response]:
     """Continue when the user may do what is asked. Raises a 403 in upstream's words otherwise."""
     if MASTERS in request.user.groups:  # as upstream: decided before, and whatever, any rule
+        if request.audit is not None:
+            request.audit.decided(allowed=True, reason="")
         return next(request)
     attributes, authorizer = requested(request), request.api.authorizer
     if waits(authorizer):
@@ -40,6 +42,8 @@ async def authorize_later(request: Request, next: Handler, attributes: Attribute
 def conclude(request: Request, next: Handler, attributes: Attributes, decision: Decision, seconds: float) -> Awaitable[Response]:
     """Continue when the decision allows it. Raises a 403 otherwise, and answers 500 where something went wrong on the way to it."""
     request.api.counters.authorizations.observe(ALLOWED if decision.allowed else DENIED, seconds)
+    if request.audit is not None:
+        request.audit.decided(allowed=decision.allowed, reason=decision.reason)
     if decision.allowed:
         return next(request)
     request.answer_headers.append(NO_SNIFFING)

@@ -31,20 +31,25 @@ async def answer_failures(request: Request, next: Handler) -> Response:
     """Turn every exception of the following links into a Status response."""
     try:
         return await next(request)
-    except StatusError as error:
+    except Exception as error:
+        return answer_of(request, error)
+
+
+def answer_of(request: Request, error: Exception) -> Response:
+    """What the client is told of an exception; of a bug the log is told, too."""
+    if isinstance(error, StatusError):
         return failed(request, error)
-    except (ConnectionError, TimeoutError) as error:
+    if isinstance(error, (ConnectionError, TimeoutError)):
         if request.http.transport is None:
             return Answer(CLIENT_GONE)
         log.warning("a request failed: %s", error, extra={"path": request.path})
         return failed(request, errors.unavailable(str(error) or type(error).__name__))
-    except StorageFailed as error:  # a broken disk is no bug: the text says what it is
+    if isinstance(error, StorageFailed):  # a broken disk is no bug: the text says what it is
         log.warning("the store failed: %s", error, extra={"path": request.path})
         return failed(request, status_of(error, "be read"))
-    except RecursionError:  # only what a client has sent nests without end
+    if isinstance(error, RecursionError):  # only what a client has sent nests without end
         return failed(request, errors.bad_request("json: exceeded max depth"))
-    except web.HTTPException as refusal:  # aiohttp's own, of a WebSocket's handshake
-        return failed(request, errors.failure(refusal.status, REASONS.get(refusal.status, ""), refusal.text or refusal.reason))
-    except Exception:
-        log.exception("apiserver panic'd on %s %s", request.method, request.path)
-        return failed(request, errors.failure(500, "InternalError", PANIC))
+    if isinstance(error, web.HTTPException):  # aiohttp's own, of a WebSocket's handshake
+        return failed(request, errors.failure(error.status, REASONS.get(error.status, ""), error.text or error.reason))
+    log.error("apiserver panic'd on %s %s", request.method, request.path, exc_info=error)
+    return failed(request, errors.failure(500, "InternalError", PANIC))

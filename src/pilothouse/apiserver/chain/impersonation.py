@@ -43,8 +43,11 @@ async def as_somebody_else(request: Request, next: Handler, wanted: User) -> Res
     async def check(user: User, attributes: Attributes) -> Decision:
         return ALLOWED if MASTERS in user.groups else await decide(request.api.authorizer, user, attributes)
 
+    asker = request.user
     try:
-        request.user = await request.api.impersonation.user(check, request.user, wanted, requested(request))
+        request.user = await request.api.impersonation.user(check, asker, wanted, requested(request))
+        if request.audit is not None:
+            request.audit.impersonated(request.user, request.api.impersonation.constraint_of(asker))
     except errors.StatusError:
         request.answer_headers.append(NO_SNIFFING)
         raise

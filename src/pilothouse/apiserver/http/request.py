@@ -14,6 +14,7 @@ from urllib.parse import parse_qs
 
 from aiohttp import web
 
+from pilothouse.apiserver.audit.auditor import Annotations, AuditContext
 from pilothouse.apiserver.auth.user import ANONYMOUS, User
 from pilothouse.apiserver.http.answer import Answer
 from pilothouse.apiserver.http.large_bodies import COUNTED_BYTES
@@ -54,11 +55,15 @@ class HttpRequest(web.BaseRequest):
     gone: Callable[[], None] | None = None
     answer_headers: Sequence[tuple[str, str]] = ()
     """What every answer bears, streams and upgrades too."""
+    head_sent: Callable[[int], None] | None = None
+    """Told of the code when the head of a stream goes out."""
 
     async def _prepare_hook(self, response: web.StreamResponse) -> None:
         await super()._prepare_hook(response)
         for name, value in self.answer_headers:
             response.headers.setdefault(name, value)
+        if self.head_sent is not None:
+            self.head_sent(response.status)
 
     def _cancel(self, exc: BaseException) -> None:
         super()._cancel(exc)
@@ -72,8 +77,10 @@ class Request:
     __slots__ = (
         "_body",
         "_query",
+        "annotations",
         "answer_headers",
         "api",
+        "audit",
         "column_descriptions",
         "empty_lists",
         "held_bytes",
@@ -103,6 +110,10 @@ class Request:
         self.info: RequestInfo = NO_INFO
         self.user: User = ANONYMOUS
         self.started = 0.0
+        self.audit: AuditContext | None = None
+        """What is to be recorded of it; None where nothing is."""
+        self.annotations: Annotations | None = None if api.registry.auditor is None else Annotations()
+        """Of its audit event, also before it is known whether there will be one."""
         self.warnings: list[str] = []
         self.answer_headers: list[tuple[str, str]] = []
         """Headers of whatever is answered."""
@@ -116,6 +127,11 @@ class Request:
         self.is_served = False
         """Whether what is asked for is there to be asked: metrics have no labels of anything else."""
         http.answer_headers = self.answer_headers
+
+    def annotate(self, key: str, value: str) -> None:
+        """Note something for the audit event, where there is an auditor."""
+        if self.annotations is not None:
+            self.annotations[key] = value
 
     @property
     def query(self) -> dict[str, list[str]]:

@@ -84,6 +84,8 @@ class HttpStream(web.StreamResponse):
         protocol: Any = request.http.protocol
         self._protocol = protocol
         self._keep_alive = self.chunked_body = request.http.version >= (1, 1)
+        if request.http.head_sent is not None:
+            request.http.head_sent(self._status)
         framing = b"Transfer-Encoding: chunked" if self.chunked_body else b"Connection: close"
         extra = "".join(f"Warning: {value}\r\n" for value in warning_headers.values(request.warnings)) if request.warnings else ""
         extra += "".join(f"{name}: {value}\r\n" for name, value in request.answer_headers)

@@ -15,7 +15,8 @@ from pilothouse.api.catalogue import built_in
 from pilothouse.api.core.connectoptions import EXCHANGED, ConnectOptions
 from pilothouse.apiserver.admission.order import ORDER
 from pilothouse.apiserver.admission.plugin import CONNECT, Plugin
-from pilothouse.apiserver.auth.authorizer import Auditor, Authorizer
+from pilothouse.apiserver.audit.auditor import Auditor
+from pilothouse.apiserver.auth.authorizer import Authorizer
 from pilothouse.apiserver.auth.user import APISERVER, User
 from pilothouse.apiserver.cache.entry import Entry, EntryList
 from pilothouse.apiserver.cache.event import CacheEvent
@@ -161,9 +162,12 @@ class Registry:
             await leases.announce()
             group.create_task(leases.run(), name="leases of API servers")
 
-    async def execute(self, call: Call, user: User, *, warnings: list[str] | None = None) -> Result:
-        """Execute any verb but watch. Raises StatusError on failure; `warnings` collects warnings for the client."""
-        request = self._request(call, user, warnings)
+    async def execute(
+        self, call: Call, user: User, *, warnings: list[str] | None = None, annotations: dict[str, str] | None = None
+    ) -> Result:
+        """Execute any verb but watch. Raises StatusError on failure; `warnings` collects warnings for the client, `annotations` what is
+        to stand in the audit log."""
+        request = self._request(call, user, warnings, annotations)
         if call.subresource:
             return await subresource.execute(self.store, request)
         if call.verb not in call.resource.verbs:
@@ -212,10 +216,13 @@ class Registry:
         options: ConnectOptions,
         user: User,
         warnings: list[str],
+        annotations: dict[str, str] | None = None,
     ) -> ConnectOptions:
         """Admit a connection to a Pod, Service or Node, and return its options. Raises StatusError; the caller connects."""
         call = Call("connect", resource, namespace, name, subresource)
-        admission = self._request(call, user, warnings).admission(CONNECT, name, options, None, subresource, EXCHANGED[type(options)])
+        admission = self._request(call, user, warnings, annotations).admission(
+            CONNECT, name, options, None, subresource, EXCHANGED[type(options)]
+        )
         await self.store.admission.mutate(admission)
         await self.store.admission.validate(admission)
         changed: ConnectOptions = admission.object
@@ -255,8 +262,9 @@ class Registry:
         """Transport of a client that calls this registry directly as `user`; objects are shared, not copied."""
         return InProcessTransport(self, user)
 
-    def _request(self, call: Call, user: User, warnings: list[str] | None) -> Request:
-        return Request(call, user, call.resource, call.resource.hub, [] if warnings is None else warnings)
+    def _request(self, call: Call, user: User, warnings: list[str] | None, annotations: dict[str, str] | None = None) -> Request:
+        noted = {} if annotations is None else annotations
+        return Request(call, user, call.resource, call.resource.hub, [] if warnings is None else warnings, noted)
 
 
 async def reviewed(store: RegistryStore, request: Request, review: Review) -> Entry:

@@ -24,6 +24,8 @@ class Request:
     served: Resource[Any]
     resource: Resource[Any]
     warnings: list[str] = field(default_factory=list)
+    annotations: dict[str, str] = field(default_factory=dict)
+    """For the audit log."""
     applies: bool = False
     namespace: str = field(init=False)
     name: str = field(init=False)
@@ -62,4 +64,5 @@ class Request:
             exchanged or self.served,
             self.options.dry_run,
             self.warnings,
+            self.annotations,
         )

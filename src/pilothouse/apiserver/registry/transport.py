@@ -8,16 +8,26 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any, Protocol
 
-from pilothouse.apiserver.auth.authorizer import Auditor, Authorizer
+import msgspec
+
+from pilothouse import API_LEVEL
+from pilothouse.apiserver.audit.auditor import Asked, AuditContext, Auditor
+from pilothouse.apiserver.auth.authorizer import ALLOWED, Authorizer
 from pilothouse.apiserver.auth.decisions import Decisions, attributes_of
-from pilothouse.apiserver.auth.user import User
+from pilothouse.apiserver.auth.modes import decide
+from pilothouse.apiserver.auth.user import MASTERS, User
 from pilothouse.apiserver.cache.entry import Entry, EntryList
 from pilothouse.apiserver.cache.event import CacheEvent
 from pilothouse.client.call import Call, ListResult, WatchEvent
+from pilothouse.client.paths import path_of, query_of
 from pilothouse.machinery.catalogue import Catalogue
-from pilothouse.machinery.codec import clone
+from pilothouse.machinery.codec import clone, encode
 from pilothouse.machinery.errors import StatusError
 from pilothouse.machinery.meta_v1 import Status
+
+AGENT = f"pilothouse/v{API_LEVEL}"
+LOOPBACK = "127.0.0.1"
+"""Where calls in process come from."""
 
 
 class Executor(Protocol):
@@ -27,7 +37,7 @@ class Executor(Protocol):
     auditor: Auditor | None
     catalogue: Catalogue
 
-    async def execute(self, call: Call, user: User) -> Entry | EntryList | Status:
+    async def execute(self, call: Call, user: User, *, annotations: dict[str, str] | None = None) -> Entry | EntryList | Status:
         """Answer one call as `user`. Raises StatusError."""
 
     def watch(self, call: Call, user: User) -> AsyncIterator[CacheEvent]:
@@ -49,27 +59,58 @@ class InProcessTransport:
 
     async def call(self, call: Call) -> Any:
         """Answer a call with committed objects, which are shared. Raises StatusError; the call is audited in either case."""
-        if self._registry.auditor is None:
+        context = self._begun(call)
+        if context is None:
             return await self._call(call)
-        code = 500
         try:
-            result = await self._call(call)
-            code = 201 if call.verb == "create" else 200
+            _note_body(context, call)
+            result = await self._call(call, context)
+            _note_result(context, call, result)
             return result
         except StatusError as error:
-            code = error.status.code
+            context.responded(error.status.code, error.status, encode(error.status))
             raise
         finally:
-            self._registry.auditor(self._user, attributes_of(call), code)
+            context.completed()
+            await context.kept()
 
-    async def _call(self, call: Call) -> Any:
+    def _begun(self, call: Call) -> AuditContext | None:
+        """The context of a call that is to be recorded; its first stage has been told."""
+        auditor = self._registry.auditor
+        if auditor is None:
+            return None
+        attributes, query = attributes_of(call), query_of(call)
+        uri = path_of(call) + (f"?{query}" if query else "")
+        context = auditor.begin(self._user, Asked(attributes, uri, AGENT, (LOOPBACK,), auditor.clock.now()))
+        if context is not None:
+            context.received()
+        return context
+
+    async def _check(self, call: Call, context: AuditContext | None) -> None:
+        """StatusError 403 when the user may not; what is recorded of the call has the reason."""
+        authorizer = self._registry.authorizer
+        if context is not None:
+            is_open = authorizer is None or MASTERS in self._user.groups
+            decision = ALLOWED if authorizer is None or is_open else await decide(authorizer, self._user, attributes_of(call))
+            context.decided(allowed=decision.allowed, reason=decision.reason)
         if self._decisions.wait:
+            await self._decisions.decide(call)
+        else:
+            self._decisions.check(call)
+
+    async def _call(self, call: Call, context: AuditContext | None = None) -> Any:
+        if context is not None:
+            await self._check(call, context)
+        elif self._decisions.wait:
             await self._decisions.decide(call)
         else:
             self._decisions.check(call)
         if call.body is not None and not isinstance(call.body, bytes):
             call = call.with_body(clone(call.body))
-        result = await self._registry.execute(call, self._user)
+        if context is None:
+            result = await self._registry.execute(call, self._user)
+        else:
+            result = await self._registry.execute(call, self._user, annotations=context.annotations)
         if isinstance(result, Entry):
             return result.object
         if isinstance(result, EntryList):
@@ -79,11 +120,40 @@ class InProcessTransport:
 
     async def watch(self, call: Call) -> AsyncIterator[WatchEvent[Any]]:
         """Events of a resource with committed objects, which are shared. Raises StatusError."""
-        if self._decisions.wait:
-            await self._decisions.decide(call)
+        context = self._begun(call)
+        try:
+            await self._check(call, context)
+            if context is not None:
+                context.started(200)
+            async for event in self._registry.watch(call, self._user):
+                yield WatchEvent(event.type, event.entry.object)
+        except StatusError as error:
+            if context is not None:
+                context.responded(error.status.code, error.status, encode(error.status))
+            raise
+        finally:
+            if context is not None:
+                context.completed()
+
+
+def _note_body(context: AuditContext, call: Call) -> None:
+    if isinstance(call.body, bytes):
+        context.patched(call.body)
+    elif call.body is not None:
+        context.requested(call.body, getattr(call.body, "metadata", None))
+
+
+def _note_result(context: AuditContext, call: Call, result: Any) -> None:
+    code = 201 if call.verb == "create" else 200
+    if isinstance(result, Status):
+        context.responded(result.code or code, result, encode(result))
+        return
+    body = b""
+    if context.scope.has_responses:
+        if isinstance(result, ListResult):
+            head = {"kind": f"{call.resource.kind}List", "apiVersion": call.resource.api_version}
+            items = [msgspec.Raw(encode(item)) for item in result.items]
+            body = encode({**head, "metadata": {"resourceVersion": result.resource_version}, "items": items})
         else:
-            self._decisions.check(call)
-        if self._registry.auditor is not None:
-            self._registry.auditor(self._user, attributes_of(call), 200)
-        async for event in self._registry.watch(call, self._user):
-            yield WatchEvent(event.type, event.entry.object)
+            body = encode(result)
+    context.responded(code, None, body)

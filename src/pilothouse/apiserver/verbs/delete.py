@@ -6,6 +6,7 @@ from typing import Any
 
 from pilothouse.apiserver.cache.entry import Entry
 from pilothouse.apiserver.http import decoding, encoding, options
+from pilothouse.apiserver.http.auditing import note_options
 from pilothouse.apiserver.http.request import Request, Response
 from pilothouse.client.call import Call
 from pilothouse.machinery.resource import Resource
@@ -15,9 +16,11 @@ async def delete(request: Request, resource: Resource[Any]) -> Response:
     """Delete an object. Answers with a Status, or with the object while it is terminating: then 202 if orphanDependents is false."""
     info = request.info
     encoding.form_of(request)
-    chosen = options.for_delete(request, await decoding.read_delete_options(request))
+    said = await decoding.read_delete_options(request)
+    note_options(request, said)
+    chosen = options.for_delete(request, said)
     call = Call("delete", resource, info.object_namespace, info.name, info.subresource, options=chosen)
-    result = await request.api.registry.execute(call, request.user, warnings=request.warnings)
+    result = await request.api.registry.execute(call, request.user, warnings=request.warnings, annotations=request.annotations)
     accepted = chosen.orphan_dependents is False and isinstance(result, Entry) and is_ending(result.object)
     return encoding.encoded_object(request, resource, result, 202 if accepted else 200)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pilothouse.apiserver.http import decoding, encoding, options
+from pilothouse.apiserver.http.auditing import note_patch
 from pilothouse.apiserver.http.request import Request, Response
 from pilothouse.client.call import APPLY_PATCH, JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH, Call
 from pilothouse.machinery import errors
@@ -21,9 +22,10 @@ async def patch(request: Request, resource: Resource[Any]) -> Response:
     encoding.form_of(request)
     chosen = options.for_patch(request, patch_type)
     body = await decoding.body(request, patch_type)
+    note_patch(request, patch_type, body)
     call = Call("patch", resource, info.object_namespace, info.name, info.subresource, body, patch_type, chosen, request.body_bytes)
     with SaidEmpty() as call.said_empty:
-        result = await request.api.registry.execute(call, request.user, warnings=request.warnings)
+        result = await request.api.registry.execute(call, request.user, warnings=request.warnings, annotations=request.annotations)
     return encoding.encoded_object(request, resource, result, encoding.written(result))
 
 

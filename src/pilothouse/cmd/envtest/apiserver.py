@@ -13,13 +13,17 @@ import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pilothouse import API_LEVEL
 from pilothouse.apiserver.admission.order import ORDER
 from pilothouse.apiserver.admission.plugin import Plugin
+from pilothouse.apiserver.audit.metrics import AuditMetrics
+from pilothouse.apiserver.audit.options import DEFAULTS, AuditOptions, auditor_of
 from pilothouse.apiserver.auth.keys import ServiceAccountKeys
+from pilothouse.apiserver.paths.audit_metrics import AuditCollector
 from pilothouse.apiserver.registry.encryption import encrypted
 from pilothouse.apiserver.registry.settings import Settings
 from pilothouse.apiserver.server import ApiServer, ServerTLS, new_event_loop
@@ -77,7 +81,13 @@ async def run(flags: Flags) -> None:
     if encryption.file is not None:
         storage = encrypted(storage, encryption, flags.last("etcd-prefix", "/registry"))
     try:
-        await _serve(flags, wire_by(flags, storage, clock, entropy), clock, entropy, encryption)
+        api = wire_by(flags, storage, clock, entropy)
+        audit = AuditMetrics()
+        given = {name: flags.last(name) for name in DEFAULTS if flags.last(name)}
+        auditor = api.registry.auditor = auditor_of(AuditOptions(given), clock, entropy, audit)
+        if auditor is not None:
+            api = replace(api, components=(*api.components, auditor), collectors=(*api.collectors, AuditCollector(audit)))
+        await _serve(flags, api, clock, entropy, encryption)
     finally:
         await storage.close()
 

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
 
+from pilothouse.apiserver.audit.options import DEFAULTS
+from pilothouse.apiserver.audit.options import SWITCHES as AUDIT_SWITCHES
 from pilothouse.apiserver.auth.requestheader import RequestHeaders
 from pilothouse.machinery import strconv, time
 
@@ -26,7 +28,9 @@ AUTHORIZATION = frozenset((
     "authorization-webhook-cache-unauthorized-ttl", "authorization-webhook-config-file", "authorization-webhook-version",
 ))  # fmt: skip
 """Flags with a value that say how requests are authorized."""
-VALUES = AUTHENTICATION | AUTHORIZATION | frozenset((
+AUDIT = frozenset(DEFAULTS) - AUDIT_SWITCHES
+"""Flags with a value that say what is recorded of requests."""
+VALUES = AUTHENTICATION | AUTHORIZATION | AUDIT | frozenset((
     "admission-control", "advertise-address", "bind-address", "cert-dir", "client-ca-file",
     "disable-admission-plugins", "enable-admission-plugins", "encryption-provider-config",
     "etcd-cafile", "etcd-certfile", "etcd-compaction-interval",
@@ -37,14 +41,14 @@ VALUES = AUTHENTICATION | AUTHORIZATION | frozenset((
     "tls-cert-file", "tls-private-key-file",
 ))  # fmt: skip
 """Flags with a value that means something here."""
-SWITCHES = frozenset((
+SWITCHES = AUDIT_SWITCHES | frozenset((
     "allow-privileged", "anonymous-auth", "enable-bootstrap-token-auth", "encryption-provider-config-automatic-reload",
     "service-account-extend-token-expiration",
     "version", "help",
 ))  # fmt: skip
 """Flags that are true without a value."""
 WITHOUT_EFFECT = frozenset((
-    "allow-metric-labels", "audit-log-path", "audit-policy-file",
+    "allow-metric-labels",
     "default-watch-cache-size", "enable-aggregator-routing", "endpoint-reconciler-type", "etcd-count-metric-poll-period",
     "etcd-db-metric-poll-interval", "etcd-healthcheck-timeout", "etcd-readycheck-timeout", "feature-gates",
     "kubelet-certificate-authority", "kubelet-client-certificate", "kubelet-client-key", "kubelet-preferred-address-types",

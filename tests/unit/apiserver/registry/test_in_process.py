@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import orjson
 import pytest
 
 from pilothouse.api.types.core_v1 import ConfigMap
 from pilothouse.api.types.rbac_v1 import PolicyRule, RoleRef
+from pilothouse.apiserver.audit import policy
+from pilothouse.apiserver.audit.auditor import Auditor
+from pilothouse.apiserver.audit.backends import Direct
+from pilothouse.apiserver.audit.metrics import AuditMetrics
 from pilothouse.apiserver.auth.authorizer import Attributes, Decision
 from pilothouse.apiserver.auth.modes import authorizer_of
 from pilothouse.apiserver.auth.user import User
@@ -85,13 +90,40 @@ async def test_what_is_allowed_in_one_namespace_is_not_allowed_in_another(house:
 
 
 async def test_calls_in_process_are_audited_with_their_codes(house: House) -> None:
-    records: list[tuple[str, str, str, int]] = []
-    house.registry.auditor = lambda user, asked, code: records.append((user.name, asked.verb, asked.name, code))
+    kept = Kept()
+    verdicts = policy.Verdicts(policy.Policy(rules=[policy.PolicyRule(level="RequestResponse")]))
+    house.registry.auditor = Auditor(verdicts, [Direct(kept)], house.registry.store.clock, house.registry.store.entropy, AuditMetrics())
     await house.client.create(config("a"))
     async with refused(404, "not found"):
         await house.client.get(ConfigMap, "b", "default")
-    user = records[0][0]
-    assert records == [(user, "create", "", 201), (user, "get", "b", 404)]
+    told = [(event.verb, event.objectRef.name, event.stage, event.responseStatus and event.responseStatus.code) for event in kept.events]
+    assert told == [
+        ("create", "", "RequestReceived", None),
+        ("create", "a", "ResponseComplete", 201),
+        ("get", "b", "RequestReceived", None),
+        ("get", "b", "ResponseComplete", 404),
+    ]
+    created = kept.events[1]
+    assert created.requestURI.startswith("/api/v1/namespaces/default/configmaps")
+    assert b'"name":"a"' in bytes(created.requestObject)
+    assert b'"uid":' in bytes(created.responseObject)
+    assert created.annotations == {"authorization.k8s.io/decision": "allow", "authorization.k8s.io/reason": ""}
+
+
+class Kept:
+    """Keeps events in a list."""
+
+    name = "list"
+
+    def __init__(self) -> None:
+        self.events: list[Any] = []
+
+    async def keep(self, events: Sequence[Any]) -> bool:
+        self.events += events
+        return True
+
+    async def close(self) -> None:
+        pass
 
 
 async def test_a_write_that_the_cache_is_too_old_for_is_decided_by_the_store(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from pilothouse.api import wellknown
 from pilothouse.api.types.core_v1 import Namespace, Pod, PodSpec
 from pilothouse.apiserver.admission.plugin import CREATE, PODS, UPDATE, AdmissionRequest, Plugin, World, refused
-from pilothouse.apiserver.admission.podsecurity.policy import NOTHING, Policy, Standard, policy_of
+from pilothouse.apiserver.admission.podsecurity.policy import NOTHING, PREFIX, Policy, Standard, policy_of
 from pilothouse.machinery.errors import invalid
 from pilothouse.machinery.meta_v1 import ObjectMeta
 
@@ -30,6 +30,7 @@ WORKLOADS = frozenset(
 )
 IGNORED = frozenset({"attach", "binding", "eviction", "exec", "log", "portforward", "proxy", "status"})
 """Subresources of pods that change nothing of what the standards look at."""
+PRIVILEGED = str(Standard())
 PODS_LIMIT = 3_000
 """How many pods of a namespace are looked at when it becomes stricter."""
 
@@ -63,9 +64,13 @@ async def _policy(request: AdmissionRequest, world: World) -> Policy:
 async def _judge_pod(request: AdmissionRequest, world: World) -> None:
     policy = await _policy(request, world)
     pod: Pod = request.object
+    if policy is NOTHING and (request.operation == CREATE or matters(pod, request.old_object)):
+        request.audit_annotations[f"{PREFIX}enforce-policy"] = PRIVILEGED
     if policy is NOTHING or (request.operation == UPDATE and not matters(pod, request.old_object)):
         return
     broken = policy.enforce.findings(pod.metadata, pod.spec)
+    request.audit_annotations[f"{PREFIX}enforce-policy"] = str(policy.enforce)
+    _note_violations(request, policy.audit, pod.metadata, pod.spec)
     if broken:
         raise refused(request, f'violates PodSecurity "{policy.enforce}": {", ".join(map(str, broken))}')
     _warn(request, policy.warn, pod.metadata, pod.spec)
@@ -75,7 +80,16 @@ async def _judge_workload(request: AdmissionRequest, world: World) -> None:
     policy = await _policy(request, world)
     template = template_of(request.object)
     if template is not None:
+        _note_violations(request, policy.audit, template.metadata, template.spec)
         _warn(request, policy.warn, template.metadata, template.spec)
+
+
+def _note_violations(request: AdmissionRequest, standard: Standard, meta: ObjectMeta, spec: PodSpec) -> None:
+    """For the audit log: what breaks the standard that the namespace audits by."""
+    broken = standard.findings(meta, spec)
+    if broken:
+        text = f'would violate PodSecurity "{standard}": {", ".join(map(str, broken))}'
+        request.audit_annotations[f"{PREFIX}audit-violations"] = text
 
 
 def _warn(request: AdmissionRequest, standard: Standard, meta: ObjectMeta, spec: PodSpec) -> None:

@@ -21,12 +21,17 @@ async def relay(request: Request, kubelet: Kubelet, url: str) -> Response:
     return await switch_and_pipe(request, upgraded, [*headers, (PROTOCOL_HEADER, chosen)] if chosen else headers)
 
 
+SWITCHING_PROTOCOLS = 101
+
+
 async def switch_and_pipe(request: Request, upgraded: Upgraded, headers: list[tuple[str, str]]) -> Response:
     """Answer 101 with `headers`, then carry bytes until either side ends."""
     client = Hijacked(request.http)
     end = client.feed_eof
     request.api.streams.add(end)
     try:
+        if request.http.head_sent is not None:
+            request.http.head_sent(SWITCHING_PROTOCOLS)
         client.switch(headers)
         await pipe(client, upgraded.duplex)
     except ConnectionError:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from base64 import urlsafe_b64decode
+
+import msgspec
+
 from pilothouse.api.types.authentication_v1 import TokenRequest
 from pilothouse.apiserver.admission.plugin import CREATE
 from pilothouse.apiserver.cache.entry import Entry
@@ -22,6 +26,9 @@ def default(request: TokenRequest) -> None:
     """Default a TokenRequest: tokens expire after an hour."""
     if request.spec.expirationSeconds is None:
         request.spec.expirationSeconds = DEFAULT_SECONDS
+
+
+ISSUED_CREDENTIAL = "authentication.kubernetes.io/issued-credential-id"
 
 
 async def run(store: RegistryStore, request: Request) -> Entry | Status:
@@ -48,8 +55,15 @@ async def run(store: RegistryStore, request: Request) -> Entry | Status:
     issued = await store.token_issuer(account.object, wanted, request.user)
     if asked and (granted := issued.spec.expirationSeconds) < asked:
         request.warnings.append(f"requested expiration of {asked} seconds shortened to {granted} seconds")
+    request.annotations[ISSUED_CREDENTIAL] = f"JTI={token_id(issued.status.token)}"
     issued.metadata.creationTimestamp = account.object.metadata.creationTimestamp
     return unstored_entry(TOKEN_REQUEST, issued)
+
+
+def token_id(token: str) -> str:
+    """The `jti` of a token that was just signed."""
+    payload = token.split(".")[1]
+    return str(msgspec.json.decode(urlsafe_b64decode(payload + "=" * (-len(payload) % 4))).get("jti", ""))
 
 
 TOKEN = Action("token", ("", "serviceaccounts"), run)

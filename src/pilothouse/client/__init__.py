@@ -1,4 +1,4 @@
-"""How components speak to the API: typed verbs, caches that follow it, work queues, events, leader election (client-go's part).
+"""API client: typed verbs, informers, work queues, events, leader election (as client-go).
 
 - client.py: `Client`, the verbs; call.py: one request as a value; http.py: over HTTPS, with paths.py and answers.py.
 - informer.py, informers.py, store.py: list and watch into a cache with indexes, one for each kind and process.

@@ -1,4 +1,4 @@
-"""What an API server sends back, as objects: by the kind it names, not by what was asked for (a delete may answer with a Status)."""
+"""Decoding of responses into objects of the kind that they name, as a delete may answer with a Status."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _lists(kind: type[Any]) -> msgspec.json.Decoder[_List[Any]]:
 
 
 def type_of(api_version: str, kind: str) -> type[Any] | None:
-    """The struct of a kind, also of one that is no resource of its own (Scale, TokenRequest)."""
+    """Struct of a kind, also of kinds that are no resources, as Scale and TokenRequest."""
     group, _, version = api_version.rpartition("/")
     resource = catalogue.known().by_kind(group, version, kind)
     if resource is not None:
@@ -80,7 +80,7 @@ def decode_list(data: bytes, resource: Resource[T]) -> ListResult[T]:
 
 
 def decode_event(line: bytes, resource: Resource[T]) -> WatchEvent[T]:
-    """One line of a watch; an ERROR is raised."""
+    """A line of a watch as an event; raises for an ERROR."""
     event = _events.decode(line)
     if event.type == "ERROR":
         raise StatusError(_decode(bytes(event.object), Status))
@@ -88,7 +88,7 @@ def decode_event(line: bytes, resource: Resource[T]) -> WatchEvent[T]:
 
 
 def error_of(code: int, data: bytes) -> StatusError:
-    """The failure that an answer of 400 or more tells of, also when it is no Status (a proxy between)."""
+    """Error of a response with status 400 or more, also when it is no Status, as from a proxy."""
     try:
         status = codec.decoder_of(Status).decode(data)
         if status.kind == "Status" and status.status == "Failure":

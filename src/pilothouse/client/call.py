@@ -1,4 +1,4 @@
-"""One request to the API as a value, and what comes back: the same for both transports and for the server's registry.
+"""An API request as a value, and its result: for both transports and for the server's registry.
 
 An HTTP request is parsed into a `Call`; the in-process client makes one directly. Objects in it are structs (bytes for patches).
 """
@@ -49,7 +49,7 @@ class Options:
 
 @dataclass(slots=True)
 class Call:
-    """One request. `verb` is an RBAC verb: get, list, watch, create, update, patch, delete, deletecollection."""
+    """One API request. `verb` is an RBAC verb: get, list, watch, create, update, patch, delete, deletecollection."""
 
     verb: str
     resource: Resource[Any]
@@ -85,7 +85,7 @@ class Call:
 
 @dataclass(slots=True)
 class ListResult(Generic[T]):
-    """One page of a list. The items are committed objects in process: never change them."""
+    """One page of a list. In process the items are committed objects: do not change them."""
 
     items: list[T]
     resource_version: str
@@ -102,7 +102,7 @@ class WatchEvent(Generic[T]):
 
 
 class Transport(Protocol):
-    """How calls travel. Failures are StatusError; a server that cannot be reached is ConnectionError."""
+    """Sends calls. Failures are StatusError; ConnectionError when the server cannot be reached."""
 
     async def call(self, call: Call) -> Any:
         """Every verb but watch: the object, or a ListResult for list and deletecollection (items may be empty)."""

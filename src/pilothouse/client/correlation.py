@@ -1,4 +1,4 @@
-"""What becomes of an event before it is sent: pure bookkeeping with client-go's rules (tools/record, EventCorrelator).
+"""Aggregation and rate limiting of Events, by client-go's rules (tools/record, EventCorrelator). Pure.
 
 - An event that was sent before is counted up, not sent again.
 - From the tenth message on that differs in nothing else within ten minutes, one event stands for all of them.
@@ -80,7 +80,7 @@ class Correlator:
         self._tokens: Memory[_Tokens] = Memory()
 
     def correlate(self, event: Event, now: datetime) -> Correlated | None:
-        """What to send instead of `event`; None when it is dropped as spam."""
+        """The Event to send instead of `event`; None when it is dropped as spam."""
         event, key = self._aggregate(event, now)
         last = self._sent.get(key)
         if last is not None:

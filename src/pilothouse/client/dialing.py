@@ -1,4 +1,4 @@
-"""Where a component may dial on behalf of others: the one place that decides by address.
+"""Which addresses a component may connect to on behalf of others.
 
 - An address is proxyable when it is a global unicast address (Go's IP.IsGlobalUnicast, as upstream asks of proxy subresources): never
   unspecified, loopback, link-local (the cloud's metadata services among them), multicast or broadcast; also when IPv6 wraps it.
@@ -95,8 +95,7 @@ def check_parsed(address: Address | None) -> Address:
 
 
 async def resolve_configured(host: str) -> Address:
-    """The address to dial for a host that a configuration file of the administrator names: loopback and private ones too, but never one
-    that stands for nobody or for many."""
+    """Address for a host in a configuration file: loopback and private addresses are allowed, unspecified and multicast ones are not."""
     address = parse_address(host)
     addresses = [address] if address is not None else await _looked_up(host)
     for each in addresses:

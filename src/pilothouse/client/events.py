@@ -1,4 +1,4 @@
-"""Events: what a component tells about an object, for `kubectl describe` and `get events`.
+"""Event recorder: Events about an object, for `kubectl describe` and `get events`.
 
 - `event()` never waits and never fails: what does not fit the queue of 1,000 is dropped and counted.
 - Repeated, similar and too many events are dealt with by correlation.py before anything is sent.
@@ -66,7 +66,7 @@ class EventRecorder:
             self.dropped += 1
 
     async def run(self) -> None:
-        """Send what is told until cancelled."""
+        """Send recorded Events until cancelled."""
         while True:
             event, at = await self._queue.get()
             while self._busy() and (self._steady.now() - at).total_seconds() < GIVE_WAY_SECONDS:

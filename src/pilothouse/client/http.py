@@ -229,7 +229,7 @@ class HttpTransport:
         return context
 
     def headers(self) -> dict[str, str]:
-        """What every request carries, the credentials as they were last read."""
+        """Headers of every request, with the credentials as last read."""
         headers = {"Accept": "application/json", "User-Agent": self._user_agent}
         if self._token:
             headers["Authorization"] = f"Bearer {self._token}"

@@ -104,7 +104,7 @@ class Informer(Generic[T]):
         return self.store.by_index(name, value)
 
     def subscribe(self, callback: Subscriber) -> None:
-        """Tell `callback` of every change from now on; of what is there already at once, as ADDED."""
+        """Call `callback` for every change from now on, and at once for existing objects as ADDED."""
         self._subscribers.append(callback)
         for obj in [*self.store]:
             callback("ADDED", None, obj)

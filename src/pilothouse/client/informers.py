@@ -1,4 +1,4 @@
-"""One informer a kind, shared by everything in a process that reads that kind.
+"""Shared informers: one for each kind in a process.
 
 - `of(kind)` gives the same informer every time; asking is allowed before and while `run()` runs.
 - A kind that is served no longer is forgotten (`forget`).

@@ -1,4 +1,4 @@
-"""Kubeconfig files: reading them merged, adding one cluster's context, and taking it out again.
+"""Kubeconfig files: reading and merging them, adding and removing the context of a cluster.
 
 - Nobody's other contexts are harmed: what is not ours is kept as it was, unknown fields too; a file that cannot be read is not touched.
 - A list in KUBECONFIG is read as kubectl reads it (the first file that has a name wins); an entry is changed in the file where it
@@ -42,7 +42,7 @@ class KubeconfigError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Whose files and folders new ones are to be: of the user who called sudo, say."""
+    """Owner of new files and directories, such as the user who called sudo."""
 
     user: int
     group: int
@@ -50,7 +50,7 @@ class Owner:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What one cluster adds: an entry of each section, all named `name`."""
+    """Entries that one cluster adds to each section, all called `name`."""
 
     name: str
     cluster: Mapping[str, Any]
@@ -83,7 +83,7 @@ def files(environment: Mapping[str, str], home: Path) -> list[Path]:
 
 
 def default_file(paths: Sequence[Path]) -> Path:
-    """Where new entries go: the first file that is there, else the last that is named."""
+    """File for new entries: the first existing one, else the last."""
     return next((path for path in paths if path.exists()), paths[-1])
 
 
@@ -133,7 +133,7 @@ def remove(name: str, paths: Sequence[Path], *, owner: Owner | None = None) -> l
 
 
 def read(path: Path) -> Config:
-    """One file; empty when it is not there."""
+    """Read a file; empty when it does not exist."""
     try:
         with path.open("rb") as file:
             data = file.read(FILE_LIMIT + 1)

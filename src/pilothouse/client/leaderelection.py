@@ -1,4 +1,4 @@
-"""Leader election on a Lease: of several processes one works, the others wait.
+"""Leader election with a Lease.
 
 - Timings are client-go's: a lease lasts 15 s, its holder renews it every 2 s and gives up after 10 s without success.
 - Who waits measures the lease by its own clock, from when it saw the lease change: clocks may differ.
@@ -45,7 +45,7 @@ class LeadershipLost(Exception):
 
 
 class LeaderElector:
-    """One candidate. `identity` must be its own: host name and uid, as upstream has it."""
+    """One candidate. `identity` must be unique: host name and uid, as upstream's."""
 
     def __init__(
         self,

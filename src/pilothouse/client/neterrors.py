@@ -1,4 +1,4 @@
-"""What went wrong with a connection, in the words of Go's net, tls and x509 packages: clients and people look for them."""
+"""Connection errors in the words of Go's net, tls and x509 packages."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ALERTS = ("TLSV1_ALERT_", "TLSV13_ALERT_", "SSLV3_ALERT_")
 
 
 def why(error: Exception, url: str) -> str:
-    """What went wrong with a connection to `url`."""
+    """Text of a connection error for `url`."""
     authority = urlsplit(url).netloc
     if isinstance(error, ClientConnectorDNSError):
         return f"dial tcp: lookup {error.host}: no such host"

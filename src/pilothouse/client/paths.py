@@ -1,4 +1,4 @@
-"""Where a call goes over HTTP: its method, path and query, as every Kubernetes client forms them."""
+"""HTTP method, path and query of a call."""
 
 from __future__ import annotations
 

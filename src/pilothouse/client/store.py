@@ -1,4 +1,4 @@
-"""The objects of one kind in memory, by namespace and name, and by whatever index was asked for.
+"""In-memory store of objects of one kind, by namespace and name, with indexes.
 
 - Reads are synchronous: what is read between two awaits is one consistent snapshot.
 - The objects are shared, not copied: `machinery.codec.clone` before changing one.
@@ -18,7 +18,7 @@ IndexFunction = Callable[[Any], Iterable[str]]
 
 
 class LabelMatcher(Protocol):
-    """What `list` needs of a selector: machinery.labels.Selector, or a test's own."""
+    """Selector for `list`: machinery.labels.Selector, or one of a test."""
 
     def matches(self, labels: Mapping[str, str]) -> bool:
         """Whether an object with these labels is selected."""
@@ -65,7 +65,7 @@ class Store(Generic[T]):
         return names.get(name) if names else None
 
     def list(self, namespace: str | None = None, selector: LabelMatcher | None = None) -> list[T]:
-        """Everything, or what is in one namespace, and of it what the selector matches."""
+        """All objects, or those of a namespace, that match the selector."""
         objects: Iterable[T] = self if namespace is None else self._namespaces.get(namespace, {}).values()
         if selector is None:
             return [*objects]

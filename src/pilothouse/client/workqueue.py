@@ -64,7 +64,7 @@ class RateLimiter(Generic[Item]):
         self._failures.pop(item, None)
 
     def failures(self, item: Item) -> int:
-        """How often the item has failed since `forget`."""
+        """Number of failures of the item since `forget`."""
         return self._failures.get(item, 0)
 
     def _take_token(self) -> float:
@@ -178,7 +178,7 @@ class WorkQueue(Generic[Item]):
         self._rate_limiter.forget(item)
 
     def requeues(self, item: Item) -> int:
-        """How often the item has failed since it was forgotten."""
+        """Number of failures of the item since it was forgotten."""
         return self._rate_limiter.failures(item)
 
     async def shut_down(self, *, drain: bool = False) -> None:
@@ -192,7 +192,7 @@ class WorkQueue(Generic[Item]):
             await self._idle.wait()
 
     async def run(self) -> None:
-        """Add what was delayed when its time comes, until shut down or cancelled."""
+        """Add delayed items when they are due, until shut down or cancelled."""
         while not self._shut_down:
             self._sooner.clear()
             self._add_due()

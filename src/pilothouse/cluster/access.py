@@ -1,4 +1,4 @@
-"""The administrator's way in: a kubeconfig of the cluster's own, and its context in the user's.
+"""Kubeconfig of a cluster's administrator, and its context in the user's kubeconfig.
 
 - The certificates are embedded, so the file works wherever it is copied to on this machine.
 - The user is who called sudo, if anybody did: the file is theirs, not root's.
@@ -23,7 +23,7 @@ from pilothouse.machinery import strconv
 
 
 def access(state: ClusterState, places: Places) -> Access:
-    """What this cluster adds to a kubeconfig."""
+    """Entries that this cluster adds to a kubeconfig."""
 
     def embedded(name: str) -> str:
         return base64.b64encode((places.pki / name).read_bytes()).decode()
@@ -142,7 +142,7 @@ def take_out(name: str, server: str, paths: Sequence[Path], owner: Owner, say: C
 
 
 def servers(paths: Sequence[Path]) -> dict[str, str]:
-    """Of the clusters in kubeconfigs, by name."""
+    """Servers of the clusters in kubeconfigs, by cluster name."""
     return {str(entry.get("name")): (entry.get("cluster") or {}).get("server", "") for entry in kubeconfig.load(paths)["clusters"]}
 
 

@@ -43,7 +43,7 @@ CLOCK_SKEW = timedelta(minutes=5)
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """One leaf: `client` and `server` say what for."""
+    """Subject of a certificate; `client` and `server` are its usages."""
 
     file: str
     common_name: str
@@ -93,7 +93,7 @@ def make(folder: Path, leaves: Sequence[Subject], clock: Clock, entropy: Entropy
 
 
 def make_leaves(folder: Path, leaves: Sequence[Subject], clock: Clock, entropy: Entropy) -> None:
-    """What nobody can begin without; quick."""
+    """Make the certificates that are missing or about to expire."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     used = dict.fromkeys(["ca", *(leaf.authority for leaf in leaves)])
     authorities = {name: _load_authority(folder, name, clock) or _make_authority(folder, name, clock, entropy) for name in used}
@@ -103,7 +103,7 @@ def make_leaves(folder: Path, leaves: Sequence[Subject], clock: Clock, entropy: 
 
 
 def is_due(folder: Path, leaves: Sequence[Subject], clock: Clock) -> bool:
-    """Whether `make_leaves` would make any anew: who has read the old ones should then read again."""
+    """Whether `make_leaves` would make any; processes that use them have to be restarted then."""
     for leaf in leaves:
         authority = _load_authority(folder, leaf.authority, clock)
         if authority is None or not _still_good(folder, leaf, authority, clock):

@@ -1,4 +1,4 @@
-"""Which ranges and which port a new cluster gets: pure choices from what is taken."""
+"""Choosing address ranges and port of a new cluster. Pure."""
 
 from __future__ import annotations
 

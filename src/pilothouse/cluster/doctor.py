@@ -1,4 +1,4 @@
-"""What this machine lacks to run a cluster with containers, and how to mend it: every check is made, none changes anything.
+"""Checks of what this machine lacks for clusters with containers, with remedies; nothing is changed.
 
 Namespaces, interfaces and rules are tried in a child process that has a network and mount namespace of its own, which end with it.
 """
@@ -36,7 +36,7 @@ MODULES = "modprobe bridge veth nf_tables nf_nat overlay"
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at. `needed`: without it there are no containers; else it is missed, and no more."""
+    """Result of a check. `needed`: without it there are no containers."""
 
     name: str
     problem: str = ""
@@ -50,7 +50,7 @@ class Finding:
 
 
 def examine(root: Path = Path("/")) -> list[Finding]:
-    """Everything, in the order in which it should be mended."""
+    """Run all checks, in the order in which their problems should be solved."""
     checks: list[tuple[str, Callable[[], None]]] = [
         ("root", preflight.check_root),
         ("/proc", preflight.check_proc),
@@ -70,7 +70,7 @@ def examine(root: Path = Path("/")) -> list[Finding]:
 
 
 def finding(name: str, check: Callable[[], None], needed: bool) -> Finding:
-    """What a check found: its ClusterFailure, or that all is well."""
+    """Result of one check: its ClusterFailure, or success."""
     try:
         check()
     except ClusterFailure as failure:
@@ -94,7 +94,7 @@ def check_kernel() -> None:
 
 
 def try_kernel() -> int:
-    """In a child: namespaces of its own, a bridge, a veth pair, a rule; what was refused on standard error."""
+    """In a child process: create namespaces, a bridge, a veth pair and a rule; failures go to standard error."""
     linux.unshare(linux.CLONE_NEWNET | linux.CLONE_NEWNS)
     for command, text in (["ip", "-batch", "-"], "\n".join(LINES) + "\n"), (["nft", "-f", "-"], RULES):
         done = subprocess.run(command, input=text, text=True, capture_output=True, check=False, env=linux.environment())
@@ -147,7 +147,7 @@ def check_port(root: Path = Path("/")) -> None:
 
 
 def lines(findings: list[Finding]) -> Iterator[str]:
-    """For people: what is well, what is not, and what to do; a verdict at the end."""
+    """The findings as text, with a summary at the end."""
     for finding in findings:
         if finding.well:
             yield f"  ok       {finding.name}"

@@ -1,4 +1,4 @@
-"""Stop a cluster, and with `purge` forget it: whatever state a crash left it in, nothing of it stays behind.
+"""Stop a cluster and, with `purge`, remove it with all files, whatever state it is in.
 
 Order: both processes, then everything in the node (containers get a moment to end), then cgroups, namespaces, mounts,
 routes and rules, run files; with `purge` also state, logs and the context in the user's kubeconfig. Each step is
@@ -42,7 +42,7 @@ def down(places: Places, say: Say, *, purge: bool = False) -> bool:
 
 
 def recorded(places: Places, *, purge: bool) -> ClusterState | None:
-    """What is known of the cluster; with `purge` a damaged record is as good as none."""
+    """State of the cluster; with `purge` a damaged file counts as none."""
     with contextlib.suppress(*((ClusterFailure,) if purge else ())):
         return load(places)
     return None

@@ -41,7 +41,7 @@ def with_new_key(configuration: EncryptionConfiguration, random: SecureRandom) -
 
 
 def first_configuration(random: SecureRandom) -> bytes:
-    """Secrets under a key of their own, and what is not encrypted yet as it stands."""
+    """EncryptionConfiguration that encrypts Secrets with a new key, and reads unencrypted ones."""
     key = base64.b64encode(random.bytes(KEY_BYTES)).decode()
     return (
         "# The key of this cluster's Secrets. Whoever has it and the store can read them; without it nobody can: keep a copy.\n"

@@ -1,4 +1,4 @@
-"""What goes wrong with a cluster as a whole, in words for whoever typed the command."""
+"""Failures of cluster commands, with messages for the user."""
 
 from __future__ import annotations
 

@@ -93,7 +93,7 @@ def save(name: str, path: Path) -> None:
 
 
 def savers() -> Iterator[list[str]]:
-    """Programs that may have the image: docker, podman, and podman of the user who called sudo, whose images are his own."""
+    """Commands that may save the image: docker, podman, and podman as the user who called sudo."""
     path = f"{os.environ.get('PATH', '')}:{linux.SYSTEM_PATH}"
     if docker := shutil.which("docker", path=path):
         yield [docker]
@@ -208,7 +208,7 @@ def copy(archive: tarfile.TarFile, output: tarfile.TarFile, index: Any) -> None:
 
 
 def list_images(state: ClusterState, places: Places) -> Sequence[Image]:
-    """What the cluster's runtime has."""
+    """Images of the cluster's runtime."""
     from pilothouse.kubelet.runtime.cri import CriRuntime
 
     check_runs(state, places)
@@ -224,7 +224,7 @@ def list_images(state: ClusterState, places: Places) -> Sequence[Image]:
 
 
 def text(images: Sequence[Image]) -> str:
-    """For people: a line for each name, those without one under their digest."""
+    """Images as text: one line for each name, or the digest without one."""
     rows = [("IMAGE", "TAG", "IMAGE ID", "SIZE")]
     for image in images:
         size = f"{image.size / 1_000_000:.1f}MB"

@@ -28,7 +28,7 @@ PROCESSES = (CONTROL_PLANE, NODE_AGENT)
 
 
 def processes_of(state: ClusterState | None) -> Sequence[str]:
-    """Those that serve in this cluster; a simulated node lives in the control plane. All of them where the record is lost."""
+    """Processes that this cluster has; a simulated node runs in the control plane. All when the state file is lost."""
     return (CONTROL_PLANE,) if state is not None and state.simulated else PROCESSES
 
 
@@ -87,17 +87,17 @@ def running(places: Places, name: str) -> processes.Process | None:
 
 
 def strays(places: Places, name: str) -> list[processes.Process]:
-    """Those of that name, pid file or not."""
+    """Processes of that name, with or without a pid file."""
     return processes.with_arguments(arguments(name, places))
 
 
 def arguments(name: str, places: Places) -> Sequence[str]:
-    """What a process is started with, and can be known by when its pid file is lost."""
+    """Command-line arguments of a process, which identify it when its pid file is lost."""
     return "pilothouse.cmd.start", name, "--name", places.name, "--root", str(places.root)
 
 
 def end_orphans(places: Places) -> None:
-    """Processes whose starter was killed before it told them to go: they notice and end, but not at once."""
+    """End processes whose starter was killed before they were released; they end by themselves, but not at once."""
     for name in PROCESSES:
         mark = places.waiting(name)
         if mark.exists():
@@ -154,7 +154,7 @@ KEPT = (
 
 
 def environment() -> dict[str, str]:
-    """Of every process started."""
+    """Environment of every process."""
     kept = {name: value for name, value in os.environ.items() if name in KEPT}
     return {
         "PATH": SYSTEM_PATH,
@@ -172,7 +172,7 @@ def size(log: Path) -> int:
 
 
 def tail(log: Path, since: int = 0) -> str:
-    """The last lines of a log, of those after its first `since` bytes (unless it was begun anew meanwhile)."""
+    """Last lines of a log after its first `since` bytes, unless it was truncated meanwhile."""
     try:
         written = log.read_bytes()
     except FileNotFoundError:

@@ -30,7 +30,7 @@ def make_node(state: ClusterState, places: Places) -> None:
 
 
 def prepare_mounts() -> None:
-    """What the node's mount namespace has otherwise than the machine."""
+    """Mounts of the node's mount namespace that differ from the machine's."""
     cgroup_mounts.prepare()
     for folder in containerd.OWN_FOLDERS:
         os.makedirs(folder, exist_ok=True)

@@ -1,4 +1,4 @@
-"""What the machine must have before a cluster can start; every lack is named at once, with its remedy."""
+"""Preflight checks of the machine: all problems at once, with remedies."""
 
 from __future__ import annotations
 

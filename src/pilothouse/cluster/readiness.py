@@ -1,4 +1,4 @@
-"""Is it there yet? Asked of the API with nothing but the standard library, since the command line must be quick.
+"""Readiness of a cluster, asked of its API with the standard library only, since the command line must start quickly.
 
 - Node readiness is watched, not polled: one streaming request that ends with the answer.
 - Only loopback and the cluster's own node are ever asked, with the administrator's certificate, and the server must show one of the
@@ -20,7 +20,7 @@ ANSWER_SECONDS = 5.0
 
 
 class Api:
-    """One cluster's API on the host's loopback, as its administrator."""
+    """The API of a cluster on the host's loopback, as its administrator."""
 
     def __init__(self, state: ClusterState, places: Places) -> None:
         self._port = state.port
@@ -81,7 +81,7 @@ class Api:
 
 
 def kubelet_answers(state: ClusterState, places: Places, seconds: float) -> bool:
-    """Whether the node's kubelet answers at all: what is wrong with its runtime a restart would not mend. OSError when it does not."""
+    """Whether the node's kubelet answers at all; runtime problems do not count. Raises OSError when it does not."""
     context = administrators_context(places)
     connection = http.client.HTTPSConnection(state.node_address, KUBELET_PORT, timeout=seconds, context=context)
     try:

@@ -1,4 +1,4 @@
-"""Undoes what a command has started when the command fails: nothing stays that was not there before."""
+"""Undoes what a command has started when the command fails."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from pilothouse.node import network
 
 @dataclass(slots=True)
 class Rollback:
-    """What this command has rollback: processes, and perhaps a cluster that nobody has used yet (`new`)."""
+    """What this command has started: processes, and perhaps a cluster that nobody has used yet (`new`)."""
 
     new: bool
     started: dict[str, Started] = field(default_factory=dict)
 
     @contextlib.contextmanager
     def used(self) -> Iterator[None]:
-        """From here on somebody may use the cluster, unless what is done within fails."""
+        """From here on the cluster may be in use, and is not removed unless the block fails."""
         new, self.new = self.new, False
         try:
             yield
@@ -57,7 +57,7 @@ def cleaned_up_on_failure(places: Places, state: ClusterState, *, new: bool) -> 
 
 @contextlib.contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Who presses Ctrl-C twice does not end what the first one began. Only the leading thread may say what signals do."""
+    """Ignore further Ctrl-C while the block cleans up. Only the main thread can set signal handlers."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -1,4 +1,4 @@
-"""What is known of a cluster between two commands: its name, ranges, ports and places.
+"""State of a cluster between commands: name, ranges, ports and directories.
 
 - `cluster.json` in the state directory is the whole truth; it is written whole or not at all.
 - Places are functions of the name and a root, so that tests use a directory of their own.
@@ -35,7 +35,7 @@ BLOCKS = tuple(ipaddress.IPv4Network(f"10.{second}.0.0/16") for second in (*rang
 
 
 class ClusterState(msgspec.Struct, frozen=True, kw_only=True):
-    """What is kept of a cluster in cluster.json."""
+    """Content of cluster.json."""
 
     name: str
     network: str
@@ -60,7 +60,7 @@ class ClusterState(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def node_pod_range(self) -> str:
-        """Of the first node."""
+        """Pod range of the first node."""
         return _part(self.block, 24, 64)
 
     @property
@@ -85,7 +85,7 @@ class ClusterState(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def namespace(self) -> str:
-        """Of the node's network; empty when it is the host's."""
+        """Name of the node's network namespace; empty for the host's."""
         return f"pilothouse-{self.name}" if self.network == "node" else ""
 
     @property
@@ -95,7 +95,7 @@ class ClusterState(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def context(self) -> str:
-        """Of the kubeconfig."""
+        """Name of the kubeconfig context."""
         return DEFAULT_NAME if self.name == DEFAULT_NAME else f"pilothouse-{self.name}"
 
     def link(self) -> Link:
@@ -128,12 +128,12 @@ class Places:
 
     @property
     def state(self) -> Path:
-        """What must outlive a restart of the machine."""
+        """Directory of files that must survive a reboot."""
         return self.clusters / self.name
 
     @property
     def run(self) -> Path:
-        """What need not outlive a restart: pid files, sockets, namespaces."""
+        """Directory of files that need not survive a reboot: pid files, sockets, namespaces."""
         return self.root / "run/pilothouse" / self.name
 
     @property
@@ -168,7 +168,7 @@ class Places:
 
     @property
     def manifests(self) -> Path:
-        """Of static pods: what its owner lays there, the node runs."""
+        """Directory of static Pod manifests."""
         return self.state / "manifests"
 
     @property
@@ -220,7 +220,7 @@ class Places:
 
 
 def own_root(environment: Mapping[str, str]) -> Path:
-    """Below which the clusters of a user are who is not root: XDG_STATE_HOME, or ~/.local/state; `/` for one who has no home."""
+    """Directory of an ordinary user's clusters: XDG_STATE_HOME, or ~/.local/state; `/` for a user without a home."""
     if state := environment.get("XDG_STATE_HOME", ""):
         return Path(state) / "pilothouse"
     home = environment.get("HOME", "")
@@ -228,7 +228,7 @@ def own_root(environment: Mapping[str, str]) -> Path:
 
 
 def load(places: Places) -> ClusterState | None:
-    """None when there is no such cluster; ClusterFailure when its record cannot be understood."""
+    """Read the state file; None when there is no such cluster. Raises ClusterFailure when it is invalid."""
     try:
         return msgspec.json.decode(places.record.read_bytes(), type=ClusterState)
     except FileNotFoundError:
@@ -262,13 +262,13 @@ def all_clusters(root: Path) -> list[ClusterState]:
 
 
 def locked(places: Places, say: Callable[[str], None]) -> contextlib.AbstractContextManager[None]:
-    """One command at a time may change a cluster; who has to wait is told."""
+    """Lock of a cluster, so that one command at a time changes it; a waiting command says so."""
     waiting = "another command is changing this cluster: waiting for it"
     return file_lock(places.run.parent / f".{places.name}.lock", lambda: say(waiting))
 
 
 def choosing(places: Places) -> contextlib.AbstractContextManager[None]:
-    """One command at a time may choose ranges and ports, so that no two clusters get the same."""
+    """Lock for choosing ranges and ports, so that no two clusters get the same."""
     return file_lock(places.run.parent / ".lock", lambda: None)
 
 

@@ -1,4 +1,4 @@
-"""What a cluster is doing, as data: the record, the processes, the API's own word on its nodes and pods."""
+"""Status of a cluster as data: state file, processes, nodes and Pods."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def _nodes_and_pods(api: Api) -> tuple[list[dict[str, Any]], dict[str, int]]:
 
 
 def text(shown: dict[str, Any]) -> str:
-    """For people."""
+    """The status as text."""
     lines = [
         f"{shown['name']}: {shown['state']}",
         f"  API            {shown['server']} {'answers' if shown['apiReady'] else 'does not answer'} (context {shown['context']})",

@@ -55,7 +55,7 @@ def problem_of(places: Places) -> str:
 
 
 def has_tables(store: Path) -> bool:
-    """Whether the tables of a store are there; a file that is no database is left to who opens it."""
+    """Whether the store has its tables; a file that is no database is not judged."""
     try:
         with closing(sqlite3.connect(f"file:{quote(str(store))}?mode=rw", uri=True, timeout=1)) as connection:
             (count,) = connection.execute("SELECT count(*) FROM sqlite_master WHERE name IN ('entry', 'meta')").fetchone()
@@ -65,5 +65,5 @@ def has_tables(store: Path) -> bool:
 
 
 def remedy_of(places: Places) -> str:
-    """What the user can do when the store is gone."""
+    """What the user can do when the store is missing."""
     return f"put a copy of it back, or give up what it held: pilothouse down --purge --name {places.name}"

@@ -1,4 +1,4 @@
-"""Ending everything of a cluster that runs, and taking down its node: steps that `down` and a failed `up` share.
+"""Ending the processes of a cluster and removing its node; shared by `down` and a failed `up`.
 
 Each looks at the machine, not at what a record says should be there, and may be repeated.
 """
@@ -49,7 +49,7 @@ def node_processes(places: Places) -> list[processes.Process]:
 
 
 def in_control_group(places: Places) -> list[processes.Process]:
-    """What runs in the cluster's control group. An ordinary user has none: one of that name is of root's cluster of the same name."""
+    """Processes in the cluster's cgroup; none for an ordinary user, whose cluster has no cgroup."""
     return processes.in_cgroup(cgroups.root_of(places.name)) if os.geteuid() == 0 else []
 
 
@@ -73,14 +73,14 @@ def take_down_node(places: Places, state: ClusterState | None) -> None:
 
 
 def remove_run_files(places: Places) -> None:
-    """What no reboot would leave either."""
+    """Remove the files that a reboot would remove too."""
     if places.run.exists():
         mounts.unmount_below(str(places.run))
         shutil.rmtree(places.run, ignore_errors=True)
 
 
 def forget(places: Places, *, logs: bool = True) -> None:
-    """What a stopped cluster has on disk. A disk of its own for the state is emptied, but stays mounted."""
+    """Remove the files of a stopped cluster. A separate disk for the state is emptied, but stays mounted."""
     mounts.unmount_below(str(places.state), itself=False)
     for folder in (places.state, places.logs) if logs else (places.state,):
         shutil.rmtree(folder, ignore_errors=True)
@@ -93,7 +93,7 @@ def forget(places: Places, *, logs: bool = True) -> None:
 
 
 def remove_cgroups(places: Places) -> None:
-    """From within the node too: in a chroot the machine's hierarchies may be mounted there only."""
+    """Remove the cgroups, also from within the node: in a chroot they may be mounted only there."""
     group = cgroups.root_of(places.name)
     cgroups.remove_tree(group)
     if namespaces.is_pinned(str(places.mount_namespace)):

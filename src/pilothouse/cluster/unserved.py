@@ -1,4 +1,4 @@
-"""Events that say what this cluster does not do (yet): nobody is to wait for it in silence.
+"""Warning Events about features that this cluster does not have (yet).
 
 - A NetworkPolicy is stored and not enforced.
 - An Ingress has no controller when its class has no IngressClass, or when the controller of that class does not take it.
@@ -37,7 +37,7 @@ def of_policy(policy: NetworkPolicy) -> Message:
 
 
 def of_ingress(ingress: Ingress, classes: list[IngressClass]) -> Message | None:
-    """None when some controller has taken it, or is named by an annotation."""
+    """Event for an Ingress without a controller; None when a controller serves it or an annotation names one."""
     if ingress.status.loadBalancer.ingress or ingress.metadata.annotations.get(wellknown.INGRESS_CLASS):
         return None
     name = ingress.spec.ingressClassName
@@ -60,7 +60,7 @@ def class_of(ingress: Ingress, classes: list[IngressClass]) -> IngressClass | No
 
 
 def of_service(service: Service) -> Message | None:
-    """None for another type, and where some controller may give it an address."""
+    """Event for a LoadBalancer Service; None for other types, or when a controller may serve it."""
     if service.spec.type != "LoadBalancer" or service.spec.loadBalancerClass or service.status.loadBalancer.ingress:
         return None
     ports = ", ".join(str(port.nodePort) for port in service.spec.ports if port.nodePort)

@@ -96,7 +96,7 @@ def up(options: UpOptions, say: Say, clock: Clock, entropy: Entropy) -> ClusterS
 
 
 def runtime_of(options: UpOptions, known: ClusterState | None, say: Say) -> str:
-    """What the cluster runs on; ClusterFailure where that is containers and this machine cannot run them."""
+    """Runtime of the cluster. Raises ClusterFailure when it is containers and this machine cannot run them."""
     asked = options.runtime
     if asked == SIMULATED or (known is not None and known.simulated and asked != CONTAINERS):
         return SIMULATED
@@ -200,7 +200,7 @@ def decide(options: UpOptions, places: Places) -> ClusterState:
 
 
 def simulated(options: UpOptions, others: Sequence[ClusterState]) -> ClusterState:
-    """A new cluster whose ranges exist in its own objects only."""
+    """State of a new cluster with simulated nodes, whose address ranges are not configured on the machine."""
     port = preflight.free_port(options.port or DEFAULT_PORT, options.port is not None, [other.port for other in others])
     block = choice.free_block([], others)
     return choice.new_cluster(
@@ -263,7 +263,7 @@ def refuse(differing: Mapping[str, object], state: ClusterState) -> None:
 
 
 def refuse_foreign(namespace: str) -> None:
-    """A namespace without a record is a leftover and goes, unless processes live in it: then another cluster bears that name."""
+    """Raise ClusterFailure when processes live in a namespace of this name that has no state file."""
     path = namespaces.network_path(namespace)
     if namespaces.is_pinned(path) and (members := processes.in_namespace(path, "net")):
         ids = ", ".join(str(process.id) for process in members[:5])
@@ -304,7 +304,7 @@ def bring_up(state: ClusterState, places: Places, rollback: Rollback, clock: Clo
 
 
 class BackgroundThread:
-    """Work in a thread of its own, started at once; `join` raises what it raised."""
+    """Runs a function in a thread, started at once; `join` raises its exception."""
 
     def __init__(self, work: Callable[[], None]) -> None:
         self._work = work
@@ -326,7 +326,7 @@ class BackgroundThread:
 
 
 def end_holders_of_old_certificates(state: ClusterState, places: Places, clock: Clock, progress: Say) -> None:
-    """Processes read their certificates once. Where those are to be renewed both start anew, which no container notices."""
+    """Restart the processes that use certificates that are to be renewed; containers keep running."""
     running = [process for name in launch.PROCESSES if (process := launch.running(places, name))]
     if not running:
         return
@@ -353,7 +353,7 @@ def leaves(state: ClusterState) -> Sequence[Subject]:
 
 
 def make_tokens_key(places: Places) -> None:
-    """Nobody asks the control plane for a token before the node agent is told to go."""
+    """Make the key of ServiceAccount tokens while the control plane starts, before the node agent needs it."""
     from pilothouse.cluster import certificates
 
     certificates.make_service_account_key(places.pki)

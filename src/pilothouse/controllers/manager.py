@@ -21,13 +21,13 @@ from pilothouse.kit.entropy import Entropy
 
 
 def controllers() -> list[Controller]:
-    """One of each, in the order of their names."""
+    """One instance of each controller, sorted by name."""
     classes = plugins.classes(pilothouse.controllers.builtin, Controller)
     return sorted((controller_class() for controller_class in classes), key=lambda controller: controller.name)
 
 
 def rules() -> dict[str, tuple[Rule, ...]]:
-    """What each controller must be allowed, by its name."""
+    """RBAC rules of each controller, by its name."""
     return {controller.name: controller.rules for controller in controllers()}
 
 
@@ -51,7 +51,7 @@ class ControllerManager:
         self.components = {controller.name: controller.component(context) for controller in chosen}
 
     async def run(self) -> None:
-        """Run every controller, and the informers unless somebody else does, until cancelled."""
+        """Run every controller until cancelled, and the informers unless they are shared."""
         async with asyncio.TaskGroup() as group:
             for name, component in self.components.items():
                 group.create_task(component.run(), name=name)

@@ -1,4 +1,4 @@
-"""Facts about Pods that several controllers need: who counts, who is ready, and a new Pod from a template."""
+"""Helpers for Pods: whether they are active or ready, and creating them from a template."""
 
 from __future__ import annotations
 

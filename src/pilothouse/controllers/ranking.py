@@ -1,4 +1,4 @@
-"""Which Pods to remove first when there are too many: the one that costs least (upstream's ActivePodsWithRanks).
+"""Order in which surplus Pods are deleted (upstream's ActivePodsWithRanks).
 
 Unassigned before assigned, Pending before Unknown before Running, not ready before ready, lower deletion cost first, those whose node
 has more of their like, ready for a shorter time, more restarts, younger. Ages are compared by their magnitude (powers of two), and

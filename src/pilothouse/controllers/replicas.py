@@ -1,4 +1,4 @@
-"""As many Pods of one template as asked for: what ReplicaSets and ReplicationControllers have in common."""
+"""Replica management shared by ReplicaSets and ReplicationControllers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a question to its answer: the Kubernetes DNS specification 1.1.0 over the zone's index; pure.
+"""Answers to DNS questions by the Kubernetes DNS specification 1.1.0. Pure.
 
 - A name that does not exist is NXDOMAIN, one that exists without the type asked for is NODATA; both carry the SOA.
 - None means that the name is not ours: somebody else may be asked, or nobody.
@@ -207,7 +207,7 @@ def dashed_address(label: str) -> str | None:
 
 
 def reverse_address(name: str) -> str | None:
-    """The address that a name below in-addr.arpa or ip6.arpa stands for; None when it is no whole address."""
+    """Address of a name below in-addr.arpa or ip6.arpa; None when it is incomplete."""
     try:
         if name.endswith(V4_SUFFIX):
             parts = name[: -len(V4_SUFFIX)].split(".")

@@ -103,12 +103,12 @@ class AnswerCache:
 
 
 def key_of(message: bytes, query: Query) -> Key:
-    """All that an answer may depend on but the identifier and the spelling."""
+    """Cache key of a message: all that the answer depends on, without id and letter case."""
     return query.flags, query.name, query.type, query.class_, after_question(message, query)
 
 
 def after_question(message: bytes, query: Query) -> bytes:
-    """What follows the question: the OPT record, if anything."""
+    """The part after the question: the OPT record, if any."""
     return message[HEADER.size + len(query.question) :]
 
 
@@ -124,7 +124,7 @@ def answer_for(kept: CacheEntry, query: Query, age_seconds: int) -> bytes:
 
 
 def lifetime_seconds(flags: int, records: tuple[Part, ...]) -> int:
-    """How long an answer with these records may be kept; 0: not at all."""
+    """How long an answer with these records may be cached; 0: not at all."""
     if flags & TC or flags & CODE not in (NOERROR, NXDOMAIN):
         return 0
     times = [part.ttl for part in records if part.type != OPT]

@@ -103,7 +103,7 @@ class DnsServer:
     # Answering
 
     def answer_at_once(self, message: bytes, stream: bool) -> bytes | NeedsUpstream | None:
-        """As listeners.MessageHandler has it: what needs upstream waits."""
+        """The answer if it needs no upstream resolver (listeners.MessageHandler)."""
         try:
             query = read_query(message)
         except MalformedMessage:

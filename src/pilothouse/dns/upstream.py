@@ -1,4 +1,4 @@
-"""Resolvers that answer what is not the cluster's: asked in order, the next one when one is silent.
+"""Upstream resolvers for names outside of the cluster domain, tried in order.
 
 - A question goes out under an identifier of its own, and only an answer that repeats identifier and question is believed.
 - A resolver has two seconds; at most `PENDING_LIMIT` questions are under way, more are given up at once.
@@ -40,7 +40,7 @@ class Upstream:
         return self._cache.find(message, query, stream)
 
     async def ask(self, message: bytes, stream: bool) -> bytes | None:
-        """The answer to a client's message, under its own identifier; None when nobody answers."""
+        """The upstream answer with the client's message id; None when no resolver answers."""
         if self._pending >= PENDING_LIMIT:
             return None
         self._pending += 1

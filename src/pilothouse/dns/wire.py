@@ -66,7 +66,7 @@ class Record:
 
 @dataclass(slots=True)
 class Answer:
-    """What to answer. `authoritative`: we own the zone."""
+    """An answer. `authoritative`: this server owns the zone."""
 
     code: int = NOERROR
     answers: list[Record] = field(default_factory=list)
@@ -180,7 +180,7 @@ class Writer:
             self.data += record.data
 
     def put(self, records: Iterable[Record], limit: int) -> tuple[int, bool]:
-        """As many records as fit: (how many, whether all)."""
+        """Write as many records as fit. Returns (their number, whether all fit)."""
         count = 0
         for record in records:
             before = len(self.data)

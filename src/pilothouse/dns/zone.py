@@ -1,4 +1,4 @@
-"""What the cluster's zone holds, as an index that follows Services, EndpointSlices and Namespaces by deltas.
+"""Index of the cluster domain's names, kept up to date from Services, EndpointSlices and Namespaces.
 
 - One entry a Service, replaced as a whole when the Service or one of its slices changes; nothing else is touched.
 - Names are not stored but found by their structure (answers.py), so an entry costs the same whatever it can be asked by.
@@ -56,7 +56,7 @@ class Zone:
         return self._entries.get((namespace, service))
 
     def reverse(self, address: str) -> Iterable[tuple[Name, str]]:
-        """Whose address this is: ((namespace, service), host name or "")."""
+        """Services and host names of an address: ((namespace, service), host name or "")."""
         return self._reverse.get(address, ())
 
     def has_namespace(self, namespace: str) -> bool:

@@ -1,4 +1,4 @@
-"""What every component needs and Kubernetes has no word in: time, randomness, tasks, logs, discovery of plugins.
+"""Basics of every component without Kubernetes in them: time, randomness, tasks, logs, discovery of plugins.
 
 - clock.py, virtual_clock.py, running_clock.py: time as a dependency: the machine's, one that stands still, one that can be advanced.
 - entropy.py: randomness and identifiers as a dependency.

@@ -41,7 +41,7 @@ class Call:
     given_up: bool = False
 
     def make(self) -> None:
-        """Make it in the calling thread, and tell how it ended."""
+        """Make the call in the current thread, and report its result."""
         result, error = None, None
         if not self.given_up:
             try:
@@ -52,17 +52,17 @@ class Call:
 
 
 class Executor(Protocol):
-    """Where calls are made."""
+    """Runs blocking calls."""
 
     def begin(self, call: Call) -> None:
         """Make the call soon; returns at once."""
 
     def give_up(self, call: Call) -> None:
-        """Nobody waits for this call any more: it is not made unless it has begun."""
+        """The result is no longer needed: skip the call unless it has started."""
 
 
 class Threads:
-    """As many daemon threads of this process as there are calls that have not returned, up to `limit`."""
+    """Daemon threads of this process, one for each running call, up to `limit`."""
 
     def __init__(self, limit: int = THREADS_LIMIT) -> None:
         self._limit = limit

@@ -1,4 +1,4 @@
-"""What every long-running part of a cluster is: an object with `async run()`.
+"""Interface of a long-running part of a cluster: an object with `async run()`.
 
 - `run()` returns only when it is cancelled; an exception out of it is a bug and ends the process that runs it.
 - Nothing is started before `run()` is called; ports, directories, clock and entropy are parameters of the constructor.

@@ -28,7 +28,7 @@ class Entropy:
         return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
     def suffix(self, length: int = 5) -> str:
-        """What upstream appends to `metadata.generateName`."""
+        """Random suffix for `metadata.generateName`, as upstream's."""
         return "".join(self.random.choices(SUFFIX_ALPHABET, k=length))
 
     def jitter(self, seconds: float, factor: float) -> float:

@@ -72,7 +72,7 @@ class HelperProcess:
         self._send(number, pickled)
 
     def give_up(self, call: Call) -> None:
-        """Tell the process to pass the call over if it has not begun."""
+        """Tell the process to skip the call if it has not started."""
         number = next((number for number, other in self._calls.items() if other is call), None)
         if number is not None:
             self._send(number, b"")

@@ -1,4 +1,4 @@
-"""Histograms by labels: cheap to observe (a look-up and two additions), turned into Prometheus' form only when somebody asks.
+"""Histograms with labels: cheap to observe, formatted for Prometheus when read.
 
 - The number of label sets is bounded: what is beyond the limit is counted under OTHER.
 """
@@ -38,7 +38,7 @@ class Histograms:
             yield labels, cumulative(self.bounds, counts), self._sums.get(labels, 0.0)
 
     def counts(self) -> Iterator[tuple[Labels, int]]:
-        """How many values each set of labels has."""
+        """Number of observations by labels."""
         for labels, counts in list(self._counts.items()):
             yield labels, sum(counts)
 

@@ -1,4 +1,4 @@
-"""How log lines read: when, how grave, from where, a constant message, and its key-values.
+"""Log format: time, level, source, constant message, and key-value pairs.
 
     2026-11-23 16:04:05,678 INFO pilothouse.kubelet.node.agent: node registered node=pilothouse
 
@@ -40,7 +40,7 @@ def shown(value: Any) -> str:
 
 
 def set_up(stream: TextIO | None = None, level: int = logging.INFO) -> None:
-    """Everything that is logged in this process goes to `stream` (standard error, where none is named)."""
+    """Log everything in this process to `stream` (standard error by default)."""
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(KeyValueFormatter())
     root = logging.getLogger()

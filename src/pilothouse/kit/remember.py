@@ -1,4 +1,4 @@
-"""Remembering results of functions whose arguments are texts that clients wrote: bounded in number and in length.
+"""Caches for functions of client-supplied texts, limited in number and in length.
 
 `functools.lru_cache` bounds the number alone: a thousand texts of a megabyte are a gigabyte.
 """
@@ -15,7 +15,7 @@ TEXTS = str, bytes
 
 
 def remember(maxsize: int, longest: int = LONGEST_CHARACTERS) -> Callable[[F], F]:
-    """As lru_cache, for positional arguments; a call whose texts are longer than `longest` in sum is not remembered."""
+    """As lru_cache, for positional arguments; calls with texts longer than `longest` in sum are not cached."""
 
     def decorate(function: F) -> F:
         cached = lru_cache(maxsize=maxsize)(function)

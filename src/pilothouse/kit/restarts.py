@@ -57,7 +57,7 @@ async def keep_running(name: str, make: Make, clock: Clock) -> None:
 
 
 def once(first: Sequence[Component], make: Make) -> Make:
-    """A `make` that gives `first` the first time: what was made before, so that its failure could be told at the start."""
+    """A `make` that returns `first` the first time, so that a failure to make it could be reported at the start."""
     waiting = [first]
 
     async def made() -> Sequence[Component]:

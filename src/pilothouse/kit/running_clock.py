@@ -1,4 +1,4 @@
-"""A clock that runs at the machine's speed and can be moved forward: `advance` does on the way all that falls due.
+"""A clock at real speed that can be moved forward; timers that fall due on the way fire.
 
 - Between two calls of `advance` sleepers are woken by the machine's own timers, so clients from outside see progress.
 - While `advance` runs it is a VirtualClock: every sleeper is woken in the order of its deadline, and the loop comes to rest after each.
@@ -16,7 +16,7 @@ from pilothouse.kit.virtual_clock import VirtualClock, VirtualTimer, fire
 
 
 class RunningClock(VirtualClock):
-    """One instance a cluster; used from that cluster's loop only, but for `now` and `monotonic`."""
+    """A clock of one cluster; used from that cluster's loop only, except `now` and `monotonic`."""
 
     def __init__(self, machine: Clock | None = None) -> None:
         self._machine = machine or SystemClock()

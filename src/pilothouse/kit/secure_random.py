@@ -1,4 +1,4 @@
-"""Random bytes that nobody may guess: nonces, keys, seeds. Never seeded, also not in tests: what depends on them is no part of an outcome.
+"""Cryptographic random bytes for nonces, keys and seeds. Never seeded, not even in tests.
 
 - The system is asked for a few kilobytes at a time, since a call of it costs as much as an encryption; what was given is forgotten.
 - One source a process would be forked with its pool: `pilothouse` starts its processes anew and never forks a running one.

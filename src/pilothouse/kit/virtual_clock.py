@@ -1,4 +1,4 @@
-"""A clock that stands still until it is told to move: virtual time for a whole cluster in one process.
+"""Virtual time for a cluster in one process: a clock that moves only when told to.
 
 - `advance(seconds)` wakes every sleeper in the order of its deadline, those of one moment together in the order in which they
   went to sleep, and lets the loop come to rest after each moment: what it causes has happened before the next.
@@ -29,7 +29,7 @@ IDLE_TURNS_LIMIT = 10_000
 
 
 class VirtualTimer:
-    """One entry in the clock's order; see `kit.clock.Timer`."""
+    """A timer of the virtual clock (`kit.clock.Timer`)."""
 
     __slots__ = ("callback", "done")
 
@@ -43,7 +43,7 @@ class VirtualTimer:
 
 
 class VirtualClock:
-    """One instance a cluster; used from that cluster's loop only."""
+    """A virtual clock of one cluster; used from that cluster's loop only."""
 
     def __init__(self, start: datetime = EPOCH) -> None:
         self._start = start
@@ -135,7 +135,7 @@ class VirtualClock:
             await wait_until_idle()
 
     def next_deadline(self) -> float | None:
-        """When the next sleeper is to wake, in this clock's monotonic seconds; None when nobody sleeps."""
+        """Monotonic time at which the next sleeper wakes; None when nobody sleeps."""
         while self._timers and self._timers[0][2].done:
             heapq.heappop(self._timers)
         return self._timers[0][0] if self._timers else None
@@ -214,7 +214,7 @@ def wake(sleeper: asyncio.Future[None]) -> None:
 
 
 def fire(timer: VirtualTimer) -> None:
-    """Call back; as with the loop's own timers, a callback that fails is told and stops nobody else."""
+    """Call the timer's callback; an exception is reported and stops no other timer."""
     if not timer.done:
         timer.done = True
         try:

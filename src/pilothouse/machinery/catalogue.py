@@ -54,11 +54,11 @@ class Catalogue:
         self._changed(DELETED, resource)
 
     def refresh(self) -> None:
-        """Something has changed of what is told of a resource, and nothing of how it is served."""
+        """Notify subscribers that a resource's description changed, without a change in how it is served."""
         self.revision += 1
 
     def subscribe(self, callback: Subscriber) -> Callable[[], None]:
-        """Tell `callback` of every change from now on; call what is returned to end that."""
+        """Call `callback` for every change; returns a function that ends that."""
         self._subscribers.append(callback)
         return lambda: self._subscribers.remove(callback)
 
@@ -82,7 +82,7 @@ class Catalogue:
         return versions.get(version) if versions is not None else None
 
     def of(self, kind: type[T]) -> Resource[T]:
-        """The resource whose GVK a class of objects bears; LookupError when it is not served."""
+        """Resource of a class of objects, by its GVK. Raises LookupError when it is not served."""
         resource = self._kinds.get(kind.GVK)  # type: ignore[attr-defined]
         if resource is None:
             raise LookupError(f"{kind.__name__} is not served")

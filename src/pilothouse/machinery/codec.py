@@ -1,4 +1,4 @@
-"""Bytes to objects and back.
+"""Encoding and decoding of objects.
 
 - The fast path is the typed decoder on the bytes as they came; all else happens only for what it refuses, and for
   null, YAML and strictness.
@@ -58,7 +58,7 @@ def encode(obj: Any) -> bytes:
 
 @dataclass(slots=True)
 class Decoded:
-    """An object of its kind's type (a dict for custom resources) and what the client is to be warned of."""
+    """A decoded object (a dict for custom resources), with warnings for the client."""
 
     object: Any
     warnings: list[str] = field(default_factory=list)
@@ -282,7 +282,7 @@ TYPE_META = 'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind 
 
 
 def document(data: bytes, content_type: str, repeated: list[str] | None = None) -> dict[str, Any] | None:
-    """The body as a map that may name a kind, or None for null; ValueError in upstream's words for anything else."""
+    """The body as a map with apiVersion and kind, or None for null. Raises ValueError with upstream's message."""
     try:
         parsed = parse(data, content_type, repeated)
     except ValueError as error:

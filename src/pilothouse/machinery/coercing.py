@@ -1,4 +1,4 @@
-"""Custom objects as they come in: their metadata read, what their schema does not know taken out.
+"""Decoding of custom objects: metadata is coerced, unknown fields are pruned.
 
 `decode_coerced` is for what clients send, `repaired` for what the store has: there malformed metadata is dropped instead of refused.
 

@@ -1,4 +1,4 @@
-"""Conditions of any kind's status: looked up by type.
+"""Conditions in a status, by type.
 
 Upstream: `meta.FindStatusCondition` and `meta.IsStatusConditionTrue` of apimachinery, and the same functions written once more for each
 kind. Setting a condition is the kind's own: which times move, and what counts as no change, differs.
@@ -11,7 +11,7 @@ from typing import Protocol, TypeVar
 
 
 class Condition(Protocol):
-    """What every kind's conditions have."""
+    """Fields that conditions of every kind have."""
 
     type: str
     status: str

@@ -32,7 +32,7 @@ GO_TYPES = {str: "string", int: "number", float: "number", bool: "bool", list: "
 
 
 class BadConfiguration(ValueError):
-    """What a file says cannot be used; the text says why."""
+    """The configuration cannot be used; the text says why."""
 
 
 def decode(data: bytes, kind: type[T], *, strictness: str = "Strict") -> T:

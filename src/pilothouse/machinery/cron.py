@@ -39,7 +39,7 @@ class ScheduleError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What a field may hold: numbers from `low` to `high`, or names."""
+    """Values of a field: numbers from `low` to `high`, or names."""
 
     low: int
     high: int

@@ -37,7 +37,7 @@ def failure(code: int, reason: str, message: str, details: StatusDetails | None 
 
 
 def qualified(plural: str, group: str) -> str:
-    """How messages name a resource: `deployments.apps`, or `pods` in the core group."""
+    """Name of a resource in messages: `deployments.apps`, or `pods` in the core group."""
     return f"{plural}.{group}" if group else plural
 
 

@@ -17,7 +17,7 @@ ESCAPABLE = "\\,="
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """One term: `operator` is `=` or `!=`."""
+    """One term of a field selector: `operator` is `=` or `!=`."""
 
     field: str
     operator: str
@@ -55,7 +55,7 @@ EVERYTHING = FieldSelector()
 
 
 def parse(text: str) -> FieldSelector:
-    """Read a selector; a 400 StatusError in upstream's words for what is none."""
+    """Parse a field selector. Raises a 400 with upstream's message."""
     if not text:
         return EVERYTHING
     return FieldSelector(tuple(_requirement(term, text) for term in _terms(text) if term))

@@ -1,4 +1,4 @@
-"""Sets of fields: who owns what of an object, as `metadata.managedFields` records it (structured-merge-diff's fieldpath).
+"""Field sets of `metadata.managedFields` (structured-merge-diff's fieldpath).
 
 - A path is a tuple of elements as FieldsV1 writes them: `f:name` (a field or a map key), `k:{"name":"a"}` (an item of a list of
   type map by its keys), `v:"x"` (an item of a set), `i:0` (an index). A set is a frozenset of paths.
@@ -95,12 +95,12 @@ def _value_order(value: Any) -> tuple[int, Any]:
 
 
 def path_order(path: Path) -> tuple[Any, ...]:
-    """Sort key of a path: the order in which a record lists fields, each before what is below it."""
+    """Sort key of a path in FieldsV1."""
     return tuple(map(order, path))
 
 
 def iteration_order(paths: Iterable[Path]) -> list[Path]:
-    """Paths in the order in which upstream walks a set: at each level the members first, then what is below them."""
+    """Paths in the order in which upstream iterates a set: members of a level first, then children."""
     return sorted(paths, key=lambda path: [*((1, order(element)) for element in path[:-1]), (0, order(path[-1]))])
 
 
@@ -161,7 +161,7 @@ def _read(node: Any, path: Path, paths: list[Path]) -> None:
 
 
 class Tree:
-    """A set as a tree, for those who walk values by it: `members` are elements in the set, `children` what is below elements."""
+    """A field set as a tree: `members` are elements in the set, `children` the trees below elements."""
 
     __slots__ = ("children", "members")
 
@@ -205,7 +205,7 @@ def path_text(path: Path) -> str:
 
 @remember(ELEMENTS_REMEMBERED)
 def shown_element(element: str) -> str:
-    """One element of a path as messages print it:
+    """An element of a path as messages print it.
 
     `f:name` as `.name`, `k:{"name":"a"}` as `[name="a"]`, `v:1` as `[=1]`, `i:0` as `[0]`. As fieldpath's PathElement.String.
     """

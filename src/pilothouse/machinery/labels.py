@@ -33,7 +33,7 @@ class SelectorError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """One condition on one label. `values` are sorted."""
+    """One requirement on a label. `values` are sorted."""
 
     key: str
     operator: str
@@ -120,7 +120,7 @@ def match_labels(wanted: Mapping[str, str]) -> Selector:
 
 
 def from_label_selector(selector: LabelSelector | None) -> Selector:
-    """None matches nothing, an empty one everything. SelectorError when it is malformed."""
+    """Selector of a LabelSelector: None matches nothing, an empty one everything. Raises SelectorError."""
     if selector is None:
         return NOTHING
     requirements = [Requirement(key, EQUAL, (value,)) for key, value in selector.matchLabels.items()]
@@ -162,7 +162,7 @@ def _go_list(values: tuple[str, ...]) -> str:
 
 
 def parse(text: str) -> Selector:
-    """Read the text of a query's labelSelector; a 400 StatusError in upstream's words for what is none."""
+    """Parse a labelSelector query parameter. Raises a 400 with upstream's message."""
     try:
         return parse_text(text)
     except SelectorError as error:

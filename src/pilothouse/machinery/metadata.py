@@ -1,4 +1,4 @@
-"""The rules of ObjectMeta, the same for every kind."""
+"""Validation of ObjectMeta."""
 
 from __future__ import annotations
 
@@ -55,14 +55,14 @@ def validate_generate_name(meta: ObjectMeta, name_rule: Callable[[str], list[str
 
 
 def validate_metadata_update(new: ObjectMeta, old: ObjectMeta, problems: Problems, *, any_finalizer: bool = False) -> None:
-    """What of the metadata may not change, and that what changed is still right."""
+    """Validate immutable metadata fields and the changed ones."""
     _validate_change(new, old, problems)
     _validate_common(new, problems, any_finalizer=any_finalizer)
     _validate_managed_fields(new, problems)
 
 
 def validate_custom_update(new: ObjectMeta, old: ObjectMeta, problems: Problems) -> None:
-    """The same of a custom kind, of which upstream tells each problem by every rule that finds it: two or three times."""
+    """The same for custom resources, where upstream reports some problems two or three times."""
     _validate_common(new, problems, any_finalizer=True)
     for _ in range(2):
         _validate_change(new, old, problems)
@@ -88,7 +88,7 @@ def _validate_change(new: ObjectMeta, old: ObjectMeta, problems: Problems) -> No
 
 
 def maskable(generate_name: str) -> str:
-    """A prefix may end in a hyphen: what is generated comes after it."""
+    """generateName for validation: it may end in a hyphen, since a suffix follows."""
     return generate_name[:-2] + "a" if generate_name.endswith("-") and len(generate_name) > 1 else generate_name
 
 
@@ -115,7 +115,7 @@ def _validate_common(meta: ObjectMeta, problems: Problems, *, any_finalizer: boo
 
 
 def validate_labels(labels: Mapping[str, str], problems: Problems) -> None:
-    """Report every label whose key is no qualified name or whose value is no label value.
+    """Report labels with invalid keys or values.
 
     As ValidateLabels of apimachinery's unversioned validation.
     """
@@ -134,7 +134,7 @@ def _is_right_label(key: str, value: str) -> bool:
 
 
 def validate_annotations(annotations: Mapping[str, str], problems: Problems) -> None:
-    """Report every annotation whose key is no qualified name, and all of them when keys and values exceed 256 KiB together.
+    """Report annotations with invalid keys, and a total size above 256 KiB.
 
     As apimachinery's ValidateAnnotations.
     """

@@ -1,4 +1,4 @@
-"""The rules of names: each function gives what is wrong with a value, in upstream's words; an empty list when nothing is."""
+"""Validation of names; each function returns upstream's messages, none when the value is valid."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def wildcard_subdomain(value: str) -> list[str]:
 
 
 def path_segment(value: str) -> list[str]:
-    """What any name must be to stand in a URL's path; the rule of RBAC names."""
+    """Validate a name as a segment of a URL path; the rule for RBAC names."""
     if value in (".", ".."):
         return [f"may not be '{value}'"]
     return [f"may not contain '{char}'" for char in "/%" if char in value]

@@ -32,7 +32,7 @@ class Addr:
         return not self.is4 and self.number >> 32 == MAPPED
 
     def unmap(self) -> Addr:
-        """The IPv4 address that an IPv4-mapped one stands for; others as they are."""
+        """The IPv4 address of an IPv4-mapped IPv6 address; other addresses are kept."""
         return Addr(self.number & 0xFFFFFFFF, True) if self.is4in6 else self
 
     @property

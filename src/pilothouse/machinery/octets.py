@@ -1,4 +1,4 @@
-"""Bytes in base64, as Go's encoding/json reads and writes them: line breaks are allowed, what remains is written in one line."""
+"""Base64 bytes as Go's encoding/json reads and writes them."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ def decoded(text: str) -> bytes | None:
 
 
 def canonical(text: str) -> str:
-    """The same bytes as Go writes them; what is no base64 as it is."""
+    """The base64 text as Go writes it; invalid text is kept."""
     data = decoded(text)
     return text if data is None else base64.b64encode(data).decode()
 
 
 def parse_error(text: str) -> str:
-    """Go's words for what is no base64, which count the bytes up to the first that does not belong; "" for what is."""
+    """Go's error for invalid base64, with the offset of the first invalid byte; "" for valid text."""
     return "" if decoded(text) is not None else f"illegal base64 data at input byte {_fault(text)}"
 
 

@@ -1,4 +1,4 @@
-"""What is wrong with an object: every problem at once, each with its path, in upstream's words.
+"""Field errors of an object, collected with their paths, in upstream's words.
 
 A validator gets a `Problems` bound to a path and reports; `at` binds a longer path. Messages and types are upstream's
 field.Error (apimachinery pkg/util/validation/field): clients match on them.
@@ -17,7 +17,7 @@ from pilothouse.machinery.quoting import go_float, go_quoted, json_float
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One field error. `reason` is the cause's machine word (`FieldValueInvalid`), `message` the text after the path."""
+    """One field error. `reason` is the type in the cause (`FieldValueInvalid`), `message` the text after the path."""
 
     path: str
     reason: str
@@ -28,7 +28,7 @@ class Problem:
 
 
 class Problems:
-    """A collector of problems that knows where it stands: `problems.at("spec").at("containers", 0).at("name").required()`.
+    """Collector of field errors at a path: `problems.at("spec").at("containers", 0).at("name").required()`.
 
     Paths are put together only when something is wrong: validating a Pod takes some sixty steps, and hardly ever a path.
     """
@@ -71,7 +71,7 @@ class Problems:
         self._add("FieldValueInvalid", f"Invalid value: {quoted(value)}", detail)
 
     def type_invalid(self, value: object, detail: str) -> None:
-        """Not of the type that a schema asks for."""
+        """Report a value that is not of the schema's type."""
         self._add("FieldValueTypeInvalid", f"Invalid value: {quoted(value)}", detail)
 
     def wrong(self, detail: str) -> None:

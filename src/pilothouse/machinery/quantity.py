@@ -114,7 +114,7 @@ def _exponent(nanos: int) -> str:
 
 
 def parse(value: str | int | float | Quantity) -> Quantity:
-    """Read a quantity; ValueError in upstream's words for what is none."""
+    """Parse a quantity. Raises ValueError with upstream's message."""
     if isinstance(value, str):
         return _parse_text(value)
     if isinstance(value, Quantity):

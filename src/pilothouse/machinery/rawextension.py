@@ -83,7 +83,7 @@ def _reaches(kind: Shape, seen: set[int]) -> bool:
 
 
 def compact_document(data: bytes, kind: Shape) -> bytes:
-    """The JSON text of a whole object, compact where something in it is kept as text; else as it is."""
+    """JSON of a whole object, with compact text where parts are kept as text."""
     return compact(data) if is_extended(kind) else data
 
 

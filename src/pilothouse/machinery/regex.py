@@ -108,7 +108,7 @@ def compile(pattern: str) -> Regex:
 
 
 def problem(pattern: str) -> str:
-    """What Go's regexp.Compile says of the pattern; nothing when it takes it."""
+    """Error of Go's regexp.Compile for the pattern; "" when it is valid."""
     try:
         compile(pattern)
     except ValueError as error:

@@ -108,7 +108,7 @@ def _paths(fields: Sequence[str]) -> tuple[tuple[str, ...], ...]:
 
 
 class Resource(Generic[T]):
-    """One kind of one group and version.
+    """One kind in one group and version.
 
     `columns` None means Name and Age. `selectable_fields` are beside metadata.name and metadata.namespace, which all kinds have.
     `stored_as` with its two conversions is for a kind served in several versions: one of them is the stored form. The others' own
@@ -220,7 +220,7 @@ class Resource(Generic[T]):
 
     @property
     def primary(self) -> Resource[Any]:
-        """The version that stands for all of them to those who want each object once: the stored one, or the first that is served."""
+        """The version that represents the kind: the storage version, or the first served one."""
         stored = self.stored_as or self
         return stored if stored.is_served else next(version for version in stored.versions if version.is_served)
 
@@ -254,7 +254,7 @@ class Resource(Generic[T]):
         return hook
 
     def validate_create(self, hook: Validate) -> Validate:
-        """What is asked of a new object only."""
+        """Decorator for validation of new objects only."""
         self.create_validators.append(hook)
         return hook
 
@@ -269,12 +269,12 @@ class Resource(Generic[T]):
         return hook
 
     def prepare_create(self, hook: Default) -> Default:
-        """Decorator: what the strategy sets or clears on create beyond the generic rules (status emptied, generation 1)."""
+        """Decorator for what the kind's strategy sets or clears on create, beyond the generic rules."""
         self.create_preparers.append(hook)
         return hook
 
     def prepare_update(self, hook: PrepareUpdate) -> PrepareUpdate:
-        """Decorator: (old, new): what the strategy carries over on update beyond the generic rules (status kept, generation)."""
+        """Decorator for what the kind's strategy keeps on update, called with (old, new), beyond the generic rules."""
         self.update_preparers.append(hook)
         return hook
 

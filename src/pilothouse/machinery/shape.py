@@ -29,7 +29,7 @@ GO_NAMES = {STRING: "string", INTEGER: "int32", BOOLEAN: "bool", NUMBER: "float6
 
 @dataclass(slots=True)
 class Shape:
-    """One type: its kind, the fields of a struct by their names in JSON, or the item of a list or a map."""
+    """A type as plain data: its kind, the fields of a struct by JSON name, or the item of a list or map."""
 
     kind: str
     go: str

@@ -1,4 +1,4 @@
-"""What a typed decoder does not tell: unknown fields, duplicate fields, and what Go would have said of a wrong type.
+"""Strict decoding: unknown fields, duplicate fields, and Go's errors for wrong types.
 
 - `unknown_and_duplicate_fields` gives upstream's messages about both, in the order of the text; `unknown_fields` only the paths of unknown
   ones (`spec.containers[0].foo`), of parsed data. At most 100 each.
@@ -67,7 +67,7 @@ NULL_TIME = "creationTimestamp"
 
 
 def quick_check(value: Any, kind: Shape) -> int:
-    """In how many structs of a document, whose types a decoder found right already, NULL_TIME is null.
+    """Number of structs in a decoded document in which NULL_TIME is null.
 
     NeedsFullCheck when a field is unknown, or a value is one that the decoder takes though Go does not (a quantity that is none, a
     number beyond its bits). One walk for what nearly every document needs, by functions that are made once a type.
@@ -369,7 +369,7 @@ def _quantity_error(value: Any) -> str:
 
 
 def described(value: Any) -> str:
-    """What Go's decoder calls a JSON value."""
+    """Name of a JSON value's type in Go's decoding errors."""
     if isinstance(value, bool):
         return "bool"
     if isinstance(value, (int, float)):

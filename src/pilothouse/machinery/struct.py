@@ -71,5 +71,5 @@ def NullRaw() -> RawExtension:
 
 
 def Null() -> None:
-    """Nothing, encoded as null: msgspec omits only a None that is the default itself."""
+    """None that is encoded as null: msgspec omits a None that is the default."""
     return

@@ -17,7 +17,7 @@ GROUP = "meta.k8s.io"
 
 
 def columns_of(resource: Resource[Any]) -> tuple[Column, ...]:
-    """The columns as shown: the name stands first, unless the kind says where it stands."""
+    """Columns of the Table: Name first, unless the kind places it elsewhere."""
     declared = (AGE,) if resource.columns is None else resource.columns
     return declared if any(column.name == "Name" and not column.raw for column in declared) else (NAME, *declared)
 
@@ -58,7 +58,7 @@ def definition(column: Column) -> dict[str, Any]:
 
 
 def row(resource: Resource[Any], columns: tuple[Column, ...], obj: Any, now: datetime, include: str, version: str = "v1") -> dict[str, Any]:
-    """One row; also what a watch sends, in a Table of its own."""
+    """One row of the Table; a watch sends each in a Table of its own."""
     shown = None
     if include == "Object":
         shown = obj

@@ -107,7 +107,7 @@ def _quoted(text: str) -> str:
 
 
 def canonical(value: str, *, micro: bool = False) -> str:
-    """A time as the API gives it back: in UTC, cut at seconds or microseconds. What is none stays as it is."""
+    """A time as the API returns it: in UTC, truncated to seconds or microseconds. Invalid text is kept."""
     if (MICRO if micro else SECONDS).fullmatch(value):
         return value
     try:
@@ -118,7 +118,7 @@ def canonical(value: str, *, micro: bool = False) -> str:
 
 
 def parse_error(value: str, *, micro: bool = False) -> str:
-    """What is wrong with a `Time` (or `MicroTime`), in Go's words; "" when nothing is."""
+    """Go's error for an invalid `Time` or `MicroTime`; "" for a valid one."""
     if micro and (fault := _fault(value, micro=True)):
         return fault
     try:

@@ -27,10 +27,10 @@ TYPE_META = frozenset({"apiVersion", "kind", "metadata"})
 
 
 class Rules(Protocol):
-    """What the schema of a kind does to its objects, whose content is given without TYPE_META. Paths are in upstream's order."""
+    """What a schema does to objects of a kind. Content is without apiVersion, kind and metadata. Paths are in upstream's order."""
 
     def prune(self, value: dict[str, Any], *, keep_nulls: bool = False) -> list[str]:
-        """Take out what the schema does not know, and nulls that it does not allow; the paths of what is unknown."""
+        """Remove unknown fields, and nulls that are not nullable; returns the unknown paths."""
         ...
 
     def coerce(self, value: dict[str, Any], *, drop_invalid: bool = False) -> list[str]:
@@ -80,7 +80,7 @@ def unstructured_resource(group: str, version: str, kind: str, plural: str, *, r
 
 
 def encode_hook(value: Any) -> Any:
-    """What is encoded for an Unstructured: metadata stands before the content, so that every object's JSON begins alike."""
+    """Encoding of an Unstructured: metadata before the content, as in every object's JSON."""
     if isinstance(value, Unstructured):
         head = (
             _encode({"kind": value.kind})[:-1],

@@ -29,7 +29,7 @@ HEXADECIMAL = frozenset("0123456789abcdefABCDEF")
 
 @dataclass(frozen=True, slots=True)
 class URL:
-    """The parts of a URL. `path` is unescaped, `raw_path` as it was written where escaping `path` gives something else."""
+    """Parts of a URL. `path` is unescaped; `raw_path` is the original text where escaping `path` gives another."""
 
     scheme: str = ""
     opaque: str = ""
@@ -56,7 +56,7 @@ class URL:
 
     @property
     def escaped_path(self) -> str:
-        """The path as it was written where that is valid, else escaped."""
+        """The path as written if valid, else escaped."""
         if self.raw_path and WRITTEN_PATH.issuperset(_octets(self.raw_path)):
             return self.raw_path
         return "*" if self.path == "*" else _escape(self.path, PATH)

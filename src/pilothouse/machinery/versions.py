@@ -17,7 +17,7 @@ Order = tuple[int, int, int, str]
 
 
 def order(name: str) -> Order:
-    """A sort key: what is preferred comes first."""
+    """Sort key of versions, preferred ones first."""
     matched = VERSION.fullmatch(name)
     if matched is None:
         return OTHER, 0, 0, name

@@ -293,7 +293,7 @@ class _Document:
 
 
 def allowed_ratio(decodes: int) -> float:
-    """How much of a document's values may come of aliases (go-yaml's allowedAliasRatio)."""
+    """Allowed ratio of decoded values from aliases (go-yaml's allowedAliasRatio)."""
     if decodes <= LOW_DECODES:
         return 0.99
     if decodes >= HIGH_DECODES:

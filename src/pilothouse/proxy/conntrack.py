@@ -1,4 +1,4 @@
-"""Forgets connections that lead to where they should not any more: UDP "connections" of Services whose endpoints changed.
+"""Deletes stale conntrack entries of UDP Services.
 
 A UDP client that keeps sending from one port keeps its connection-tracking entry alive, and with it the old
 translation; TCP ends by itself.
@@ -45,8 +45,7 @@ Frontends = Mapping[Target, frozenset[Target]]
 
 
 def frontends(plans: Iterable[PortPlan], node_ips: Sequence[str]) -> Frontends:
-    """All that UDP clients may send to, and who may go on answering. A Service whose endpoints are all gone leaves its clients
-    where they are: nobody else could answer them (upstream too)."""
+    """UDP frontends with their endpoints. A Service without endpoints is left out, so its entries are kept, as upstream does."""
     by_frontend: dict[Target, frozenset[Target]] = {}
     for plan in plans:
         if plan.serving:

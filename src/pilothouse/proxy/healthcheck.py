@@ -1,4 +1,4 @@
-"""`healthCheckNodePort`: tells a load balancer whether this node has endpoints of a Service of its own.
+"""healthCheckNodePort server: whether this node has local endpoints of a Service.
 
 - One listener a Service that asks for it, on each of the node's addresses; 200 with at least one local endpoint while the rules are
   as the cache says, else 503: kube-proxy's own word.

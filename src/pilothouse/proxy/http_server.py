@@ -1,4 +1,4 @@
-"""The least of HTTP: one request a connection, answered by a function of its path and the port that it came to.
+"""A minimal HTTP server: one request for each connection, answered by a function of path and port.
 
 - At most `CONNECTIONS_LIMIT` are answered at a time, each within `REQUEST_TIMEOUT_SECONDS`; what is no request gets no answer.
 """
@@ -34,7 +34,7 @@ class Reply:
 
 
 class HttpServer:
-    """What asyncio.start_server calls for each connection."""
+    """Connection handler for asyncio.start_server."""
 
     def __init__(self, clock: Clock, answer: Callable[[str, int], Reply]) -> None:
         self._clock = clock

@@ -1,4 +1,4 @@
-"""NodePorts on the host's loopback: 127.0.0.1:nodePort answers as the node's own address does.
+"""NodePorts on the host's loopback address.
 
 - It runs where the host's loopback is (the node has a network namespace of its own) and hands connections on to the node's address:
   so no packet with a loopback address ever leaves the host, and nothing of the node's loopback is open to pods (no route_localnet).
@@ -48,7 +48,7 @@ class NodePort(NamedTuple):
 
 
 def node_ports(services: list[Service], slices: list[EndpointSlice]) -> Mapping[NodePort, Service]:
-    """Every port that is to answer, with the Service that has it: those that some endpoint serves."""
+    """Node ports to listen on, with their Services: those with a serving endpoint."""
     served = served_ports(slices)
     return {
         NodePort(port.protocol or "TCP", port.nodePort): service
@@ -150,7 +150,7 @@ class LoopbackNodePorts:
 
 
 class Connections:
-    """What all ports share: the node's address, the tasks that connect to it, how many connections there are."""
+    """Shared by all ports: the node's address, connection tasks, and the number of connections."""
 
     def __init__(self, address: str, clock: Clock) -> None:
         self.address = address
@@ -172,7 +172,7 @@ class Connections:
 
 
 class Side(asyncio.Protocol):
-    """One side of a connection: what it reads the other side writes, no faster than that can. Both end when both have said all."""
+    """One side of a connection, copied to the other one with back pressure. Both are closed when both have ended."""
 
     def __init__(self) -> None:
         self.transport: asyncio.Transport | None = None
@@ -187,7 +187,7 @@ class Side(asyncio.Protocol):
         self.transport = cast(asyncio.Transport, transport)
 
     def join(self, other: Side) -> None:
-        """From now on what is read goes to `other`."""
+        """Copy what is read to `other` from now on."""
         self.other = other
         early, self._early = self._early, []
         for data in early:
@@ -234,7 +234,7 @@ class Side(asyncio.Protocol):
                 self.other.abort()
 
     def close(self) -> None:
-        """Once all is written."""
+        """Close after everything was written."""
         if self.transport is not None:
             self.transport.close()
 
@@ -320,7 +320,7 @@ class Datagrams(asyncio.DatagramProtocol):
 
 
 class UdpClient(asyncio.DatagramProtocol):
-    """One UDP client's socket to the node; what comes back goes to the client."""
+    """Socket to the node for one UDP client; replies go to the client."""
 
     def __init__(self, front: asyncio.DatagramTransport, client: Any, clock: Clock, forget: Callable[[], object]) -> None:
         self._front = front

@@ -1,4 +1,4 @@
-"""What the proxy counts of itself, as Prometheus reads it: names, labels and buckets are kube-proxy's. Pure."""
+"""Metrics of the proxy, with kube-proxy's names, labels and buckets. Pure."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Metrics:
             self.programming.observe(max(ended - moment, 0.0))
 
     def text(self) -> str:
-        """As /metrics has it."""
+        """Text of /metrics."""
         return "\n".join(self._lines()) + "\n"
 
     def _lines(self) -> Iterator[str]:

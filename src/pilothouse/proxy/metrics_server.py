@@ -1,4 +1,4 @@
-"""What kube-proxy tells those who look after it, on port 10249 of loopback: /metrics, /healthz, /proxyMode.
+"""kube-proxy's metrics server on port 10249 of loopback: /metrics, /healthz, /proxyMode.
 
 - Loopback of the node's own network: Pods with hostNetwork read it there, nobody from outside.
 - A port that is taken is told in the log, and hinders nothing else.

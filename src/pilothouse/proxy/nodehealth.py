@@ -86,5 +86,5 @@ def reply(good: bool, body: dict[str, object]) -> Reply:
 
 
 def go_text(moment: datetime) -> str:
-    """As Go writes a time by itself."""
+    """A time as Go prints it."""
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f +0000 UTC")

@@ -1,4 +1,4 @@
-"""From Services and EndpointSlices to what is to be done with packets; pure, and the same for every backend.
+"""Packet plans of Services and EndpointSlices, the same for every backend. Pure.
 
 - One `PortPlan` a port of a Service; equal plans mean that no rule needs to change.
 - Endpoints that are ready serve; where none is, those that still serve while they terminate.
@@ -29,7 +29,7 @@ class PortKey(NamedTuple):
 
 
 class Target(NamedTuple):
-    """Where packets go: an endpoint's address and port."""
+    """Address and port of an endpoint."""
 
     address: str
     port: int
@@ -61,12 +61,12 @@ class PortPlan:
 
     @property
     def internal(self) -> tuple[Target, ...]:
-        """Who answers on the ClusterIP."""
+        """Endpoints for traffic to the ClusterIP."""
         return self.here if self.internal_local else self.everywhere
 
     @property
     def external(self) -> tuple[Target, ...]:
-        """Who answers clients from outside on node ports, external and load balancer addresses."""
+        """Endpoints for traffic to node ports, external IPs and load balancer IPs."""
         return self.here if self.external_local else self.everywhere
 
     @property
@@ -137,7 +137,7 @@ def ipv4(addresses: Iterable[str]) -> tuple[str, ...]:
 
 
 def affinity_seconds(service: Service) -> int:
-    """How long a client stays with its endpoint; 0 for no affinity."""
+    """Timeout of session affinity; 0 for none."""
     if service.spec.sessionAffinity != "ClientIP":
         return 0
     config = service.spec.sessionAffinityConfig
@@ -159,7 +159,7 @@ def targets(
 
 
 def serving(slices: Sequence[EndpointSlice], port_name: str, protocol: str) -> tuple[Target, ...]:
-    """Everybody who answers, sorted."""
+    """Serving endpoints, sorted."""
     return tuple(sorted({target for endpoint, target in endpoints_of(slices, port_name, protocol) if is_serving(endpoint)}))
 
 
@@ -188,5 +188,5 @@ def is_ending(endpoint: Endpoint) -> bool:
 
 
 def is_serving(endpoint: Endpoint) -> bool:
-    """An unknown state counts as serving, and so does a state that nobody tells."""
+    """Whether an endpoint is serving; an unset state counts as serving."""
     return endpoint.conditions.serving is not False

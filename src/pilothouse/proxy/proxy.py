@@ -1,4 +1,4 @@
-"""The service proxy: keeps the packet rules of one node as its Services and endpoints are.
+"""Service proxy: keeps a node's packet rules in line with Services and EndpointSlices.
 
 - Nothing is put in place before both caches have synced, and then everything in one step.
 - A change costs by what changed; changes that come together go together.
@@ -42,7 +42,7 @@ def service_of(slice_: EndpointSlice) -> str:
 
 
 def trigger_of(slice_: EndpointSlice | None) -> float:
-    """When what a slice shows happened, in seconds since the epoch; 0 when nobody says so."""
+    """Time of the EndpointSlice's last change trigger, in seconds since the epoch; 0 when it is not set."""
     text = slice_.metadata.annotations.get(wellknown.LAST_CHANGE_TRIGGER_TIME, "") if slice_ is not None else ""
     try:
         return times.parse(text).timestamp() if text else 0.0

@@ -1,4 +1,4 @@
-"""What Pilothouse ships to those who test on it: a whole cluster in one process.
+"""Pilothouse for tests: a whole cluster in one process.
 
     from pilothouse.testing import Cluster
 

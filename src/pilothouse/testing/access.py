@@ -1,4 +1,4 @@
-"""How clients from outside reach a cluster in a test: TLS on loopback, and a kubeconfig with an administrator's certificate.
+"""Access of external clients to a test cluster: TLS on loopback, and an administrator's kubeconfig.
 
 Certificates are valid in the machine's own time, not in the cluster's: it is real clients that check them.
 """

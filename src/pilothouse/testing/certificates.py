@@ -19,7 +19,7 @@ class ServingCertificate:
 
     @classmethod
     def make(cls, folder: Path, names: Sequence[str]) -> ServingCertificate:
-        """Make one for DNS names and addresses in a folder of its own, by an authority of its own. ValueError without a name."""
+        """Make a certificate for DNS names and addresses in a directory, with its own CA. Raises ValueError without a name."""
         if not names:
             raise ValueError("a server's certificate needs names: the host of its URL, or NAME.NAMESPACE.svc of its Service")
         from pilothouse.cluster import certificates  # late: most tests have no webhook
@@ -35,7 +35,7 @@ class ServingCertificate:
         return base64.b64encode(self.authority.read_bytes()).decode()
 
     def context(self) -> ssl.SSLContext:
-        """For a server in Python."""
+        """TLS context for a server in Python."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.certificate, self.key)
         return context

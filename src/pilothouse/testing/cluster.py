@@ -145,7 +145,7 @@ class Cluster:
         return self._call(self.client.delete(kind, name, namespace, options=options))
 
     def images_fail(self, *images: str, message: str = "") -> None:
-        """From now on these images cannot be pulled on any node; `message` is the runtime's, without one: not found."""
+        """Make pulls of these images fail on every node; the default `message` is the runtime's "not found"."""
         self._everywhere(lambda runtime: runtime.images_fail(*images, message=message))
 
     def images_work(self, *images: str) -> None:
@@ -153,7 +153,7 @@ class Cluster:
         self._everywhere(lambda runtime: runtime.images_work(*images))
 
     def behave(self, image: str, behaviour: Behaviour) -> None:
-        """How containers of this image that start from now on behave, on every node."""
+        """Set the behaviour of containers of this image that start from now on, on every node."""
         self._everywhere(lambda runtime: runtime.behave(image, behaviour))
 
     def exit(self, pod: str, container: str, exit_code: int = 1, *, oom: bool = False, namespace: str = "default") -> None:
@@ -167,12 +167,12 @@ class Cluster:
         self._call(_soon(runtime.write, running.status.container.id, text, stream))
 
     def logs(self, pod: str, container: str, namespace: str = "default") -> str:
-        """What the newest container of that name in the pod of that name has written."""
+        """Log of the newest container of that name in the Pod."""
         _, running = self._container(pod, container, namespace)
         return "".join(f"{line.text.decode()}\n" for line in running.log.since(0))
 
     def exec(self, pod: str, container: str, *command: str, given: bytes = b"", namespace: str = "default") -> ExecResult:
-        """What a command in the container gives; `given` is its standard input."""
+        """Run a command in the container; `given` is its standard input."""
         runtime, running = self._container(pod, container, namespace)
         return self._call(runtime.answer(running, command, given))
 

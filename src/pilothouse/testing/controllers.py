@@ -57,7 +57,7 @@ def world_of(
 
 
 def planned(controller: Controller, obj: Any, *others: Any, **world: Any) -> list[Action]:
-    """What the controller would do for `obj` in a world of it and the others."""
+    """Actions that the controller plans for `obj`, in a world of it and the others."""
     return [*controller.plan(obj, world_of(obj, *others, **world))]
 
 

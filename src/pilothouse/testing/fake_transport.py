@@ -1,4 +1,4 @@
-"""A small API in memory, for tests of clients and controllers: no defaults, no validation, no admission.
+"""A small API in memory for tests of clients and controllers, without defaults, validation or admission.
 
 - Real enough: revisions, uids, generateName, generation, conflicts, finalizers, the status subresource, merge patches, watches that resume.
 - Faults on order: `fail(error)` for the next calls, `hold()` and `release()` of watch events (a stale cache), `lose_responses(n)`,
@@ -96,7 +96,7 @@ class FakeTransport:
         self._failures.extend((failure, when) for failure in failures)
 
     def lose_responses(self, count: int) -> None:
-        """Do the next writes, but let nobody know."""
+        """Perform the next writes, but report a connection error for them."""
         self._lost = count
 
     def hold(self, *kinds: type[Any]) -> None:
@@ -131,7 +131,7 @@ class FakeTransport:
         self._history.clear()
 
     def restore_to(self, revision: int) -> None:
-        """Be as before this revision, as a server whose state was restored: objects that were made or changed since are no more."""
+        """Return to the state at this revision, as a server restored from a backup."""
         self._objects = {key: obj for key, obj in self._objects.items() if strconv.parse_uint(obj.metadata.resourceVersion) <= revision}
         self._history = [change for change in self._history if change[0] <= revision]
         self.revision, self._forgotten = revision, min(self._forgotten, revision)
@@ -141,7 +141,7 @@ class FakeTransport:
         return [self._create_object(codec.clone(obj), obj.metadata.namespace) for obj in objects]
 
     def change(self, obj: Any, edit: Callable[[Any], None]) -> Any:
-        """Change an object behind everybody's back, its status too."""
+        """Change an object directly, its status too."""
         key = (type(obj), obj.metadata.namespace, obj.metadata.name)
         new = codec.clone(self._objects[key])
         edit(new)
@@ -150,7 +150,7 @@ class FakeTransport:
         return self._store(key, new)
 
     def delete(self, obj: Any, options: Options | None = None) -> None:
-        """Delete behind everybody's back; what has finalizers stays until they are gone."""
+        """Delete an object directly; finalizers keep it."""
         meta = obj.metadata
         self._delete(Call("delete", resource_of(type(obj)), meta.namespace, meta.name, options=options or Options()))
 
@@ -297,7 +297,7 @@ class FakeTransport:
 
 
 def too_large(asked: int, current: int) -> StatusError:
-    """What a server answers that is asked for a revision it has not reached."""
+    """The server's error for a revision that it has not reached."""
     details = StatusDetails(causes=[StatusCause(reason="ResourceVersionTooLarge", message="Too large resource version")])
     return errors.failure(504, "Timeout", f"Timeout: Too large resource version: {asked}, current: {current}", details)
 

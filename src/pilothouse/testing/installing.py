@@ -21,7 +21,10 @@ DEFINITION = "CustomResourceDefinition"
 
 
 async def install(client: Client, clock: Clock, paths: Sequence[Path]) -> list[Any]:
-    """What the server made of every object. ValueError for a path without manifests; TimeoutError when a definition is not established."""
+    """Create the objects of manifests; returns them as created.
+
+    Raises ValueError for a path without manifests, TimeoutError when a definition is not established.
+    """
     texts = [file.read_text() for file in files_of(paths)]
     definitions: list[Any] = []
     others: list[Any] = []

@@ -17,7 +17,7 @@ def process_key() -> Any:
 
 
 class ProcessKeys(ServiceAccountKeys):
-    """The same for every cluster of this process: nobody else believes it."""
+    """Signing keys shared by all clusters of this process, and trusted by no others."""
 
     def __init__(self) -> None:
         super().__init__("")

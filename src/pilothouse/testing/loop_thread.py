@@ -1,4 +1,4 @@
-"""An event loop in a thread of its own, so that plain functions can drive what is asynchronous.
+"""An event loop in its own thread, so that synchronous functions can use asynchronous code.
 
 The loop is asyncio's own, not uvloop's: virtual time asks it whether anything is ready (kit/virtual_clock.py).
 """

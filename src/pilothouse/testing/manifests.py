@@ -33,7 +33,7 @@ Kind = tuple[Resource[Any], Document]
 
 
 async def apply(client: Client, manifest: str) -> list[Any]:
-    """What the server made of each object, in the order of the text.
+    """Apply a manifest. Returns the objects as stored, in the order of the text.
 
     ValueError for what kubectl refuses by itself (no kind, no name, a kind that nobody knows); StatusError for what the server refuses.
     """

@@ -58,7 +58,7 @@ class NodeServer:
 
 
 async def read(log: SimulatedLog, options: LogOptions) -> AsyncIterator[bytes]:
-    """What a client gets of a log, piece by piece; who follows goes on until the container has ended."""
+    """Parts of a container log as requested; following ends when the container has ended."""
     writer = LogWriter(options)
     number = 0 if options.tail_lines is None else max(log.count - options.tail_lines, 0)
     while True:

@@ -36,7 +36,7 @@ class NodeHost(SimulatedHost):
 
 
 class ServedNode:
-    """A simulated node with its own runtime, whose server the API server finds in `urls`: the node of `up --runtime simulated`."""
+    """A simulated node of `up --runtime simulated`, with its own runtime, whose server the API server finds in `urls`."""
 
     def __init__(
         self, name: str, address: str, client: Client, pod_cidr: str, clock: Clock, entropy: Entropy, urls: MutableMapping[str, str]
@@ -54,7 +54,7 @@ class ServedNode:
 
 
 class SimulatedNode:
-    """One kubelet; `run` it until the node is to fall silent."""
+    """One kubelet on a simulated machine; the node goes silent when `run` ends."""
 
     def __init__(self, name: str, address: str, client: Client, runtime: SimulatedRuntime, clock: Clock, entropy: Entropy) -> None:
         # Without a port the API server knows that nobody is to be reached at the node's address, and sends it no packet.

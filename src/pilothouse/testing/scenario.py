@@ -1,4 +1,4 @@
-"""Scenarios: text in, text out, in virtual time; who knows kubectl can judge them, and `--rewrite-scenarios` writes them anew.
+"""Scenarios: kubectl-like text in, tables out, in virtual time; `--rewrite-scenarios` updates them.
 
     # What this shows.
     nodes 2

@@ -74,7 +74,7 @@ class WatchBuffer(Generic[T]):
         self.changed.set()
 
     def take(self) -> list[WatchEvent[T]]:
-        """All that wait. OverflowError after more than the limit; StatusError when the server has refused to go on."""
+        """Take all buffered events. Raises OverflowError above the limit, StatusError when the server ended the watch."""
         if self._failure is not None:
             raise self._failure
         self.changed.clear()
@@ -110,7 +110,7 @@ Run = Callable[[Coroutine[Any, Any, Any]], Any]
 
 
 class Events(Generic[T]):
-    """What a test holds. Iterating gives each event once, and ends when none comes for 30 seconds of the cluster's time."""
+    """Watch events for a test. Iteration gives each event once, and ends when none comes for 30 seconds of the cluster's time."""
 
     def __init__(self, run: Run, clock: Clock, gathering: WatchBuffer[T], stop: Callable[[], None]) -> None:
         self._run, self._clock, self._gathering, self._stop = run, clock, gathering, stop

@@ -24,7 +24,7 @@ class Counter:
         self.values: dict[tuple[str, ...], int] = {}
 
     def add(self, *labels: str) -> None:
-        """Count one; combinations beyond the limit are not told apart."""
+        """Count one; combinations beyond the limit are counted together."""
         key = labels if labels in self.values or len(self.values) < SERIES_LIMIT else ("",) * len(labels)
         self.values[key] = self.values.get(key, 0) + 1
 
@@ -70,7 +70,7 @@ class Histogram:
 
 
 class AdmissionMetrics:
-    """One per API server."""
+    """Metrics of admission of one API server."""
 
     def __init__(self) -> None:
         of_call = ("name", "type", "operation")

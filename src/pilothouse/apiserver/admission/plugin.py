@@ -31,7 +31,7 @@ PODS = ("", "pods")
 
 @dataclass(slots=True)
 class Reinvocation:
-    """Of one request: mutating plugins are called a second time when a webhook or a policy has changed its object (`required`).
+    """State of one request: mutating plugins run a second time when a webhook or policy changed the object (`required`).
 
     `states` is what a plugin keeps from the first pass to the second, by its name. Upstream: admission.ReinvocationContext.
     """
@@ -77,7 +77,7 @@ class AdmissionRequest:
 
     @property
     def shown_name(self) -> str:
-        """The name that messages show: what a name is to be generated from where there is none yet (upstream: admission.NewForbidden)."""
+        """Name in messages: generateName when there is no name yet (upstream: admission.NewForbidden)."""
         if self.name or self.object is None:
             return self.name or "Unknown"
         meta = getattr(self.object, "metadata", None)
@@ -159,7 +159,7 @@ class ResourcePlugins(NamedTuple):
 
     @classmethod
     def of(cls, plugins: Sequence[Plugin]) -> ResourcePlugins:
-        """Those of `plugins`."""
+        """Build from `plugins`."""
         return cls(plugins, [plugin for plugin in plugins if plugin.configured_by is None])
 
 

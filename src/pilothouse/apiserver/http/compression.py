@@ -26,5 +26,5 @@ def gzipped(body: bytes) -> bytes:
 
 
 def unzipped(body: bytes) -> bytes:
-    """What `gzipped` was given."""
+    """Decompress the result of `gzipped`."""
     return zlib.decompress(body, GZIP_WINDOW)

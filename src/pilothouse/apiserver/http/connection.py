@@ -1,4 +1,4 @@
-"""One connection of a client: aiohttp's, but that it answers its requests in its own task, one after the other.
+"""A client connection: aiohttp's, but requests are handled one after another in the connection's own task.
 
 - Parsing, pipelining, limits, upgrades, error pages and the keep-alive timer are aiohttp's.
 - aiohttp makes a task for each request, so that context variables of one are not seen by the next. There are none here, and
@@ -86,7 +86,7 @@ class Connection(web.RequestHandler):
             self.on_pause()
 
     async def start(self) -> None:
-        """Answer what comes until the connection is to be closed."""
+        """Handle requests until the connection is to be closed."""
         task, handler = asyncio.current_task(), self._request_handler
         while not self._force_close:
             if not self._messages:
@@ -104,7 +104,7 @@ class Connection(web.RequestHandler):
     def handle_error(
         self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
     ) -> web.StreamResponse:
-        """What is no HTTP is answered as Go's server does: in a line that repeats nothing of it."""
+        """Answer invalid HTTP as Go's server does: one line that repeats nothing of the input."""
         if status != 400:
             return super().handle_error(request, status, exc, message)
         return page(400)
@@ -199,7 +199,7 @@ class Connection(web.RequestHandler):
 
 
 def page(status: int, text: str = "") -> web.Response:
-    """One of Go's plain answers, after which the connection ends."""
+    """A plain-text response like Go's, after which the connection closes."""
     response = web.Response(status=status, text=text or f"{status} {HTTPStatus(status).phrase}")
     response.force_close()
     return response

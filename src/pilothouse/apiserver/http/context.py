@@ -1,4 +1,4 @@
-"""What all requests of one server share: the registry, who authenticates and authorizes, clock, limits, counters."""
+"""State shared by all requests of a server: registry, authentication, authorization, clock, limits, metrics."""
 
 from __future__ import annotations
 

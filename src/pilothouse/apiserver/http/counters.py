@@ -1,4 +1,4 @@
-"""What the links of the chain count beside requests: who was let in, what was allowed, by which flows."""
+"""Metrics of authentication, authorization and flow control."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ ALLOWED, DENIED = ("allowed",), ("denied",)
 
 
 class Counters:
-    """One per server; /metrics shows them (paths/server_metrics.py)."""
+    """Metrics counters of a server, exposed by paths/server_metrics.py."""
 
     def __init__(self) -> None:
         self.authentications = Histograms(LOGIN_SECONDS, ("result",))

@@ -1,4 +1,4 @@
-"""What clients send: a body as an object, with the strictness that they ask for.
+"""Decoding of request bodies into objects, with the client's field validation.
 
 Problems that are only warned of go into the request, and from there into the answer's Warning headers.
 """
@@ -152,7 +152,7 @@ def refuse_unregistered(
 
 
 def earlier_scale_error(parsed: dict[str, Any]) -> str:
-    """What is wrong with the types of a Scale of an earlier version, whose selector is a map; "" when nothing is."""
+    """Problem of a Scale of an earlier version, whose selector is a map; "" without one."""
     if text := strict.type_error({**parsed, "status": None}, shape_of(Scale)):
         return text
     status = parsed.get("status")
@@ -239,14 +239,13 @@ async def read_delete_options(request: Request) -> DeleteOptions | None:
 
 
 def protobuf_options(data: bytes) -> dict[str, Any]:
-    """What a protobuf body says of its kind; ValueError for one that is broken."""
+    """DeleteOptions from a protobuf body. Raises ValueError for an invalid one."""
     api_version, kind, _ = envelope.decode_envelope(data)
     return {"apiVersion": api_version, "kind": kind}
 
 
 def refuse_other_than_options(parsed: dict[str, Any]) -> None:
-    """ValueError for a body that names another kind than DeleteOptions, which are of every group's versions: what was meant as something
-    else must not delete with defaults."""
+    """Raise ValueError for a body of another kind than DeleteOptions, so that it does not delete with default options."""
     kind, api_version = parsed.get("kind") or "DeleteOptions", parsed.get("apiVersion") or ""
     if api_version.count("/") > 1:
         raise ValueError(f"unexpected GroupVersion string: {api_version}")

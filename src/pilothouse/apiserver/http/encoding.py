@@ -1,4 +1,4 @@
-"""What the registry gives, in the form that the client accepts.
+"""Encoding of the registry's results in the form that the client accepts.
 
 - A committed object's JSON was made once, at its commit: a GET sends those bytes, a LIST joins them. Its protobuf is made at the
   first request for it, and kept.
@@ -69,7 +69,7 @@ def ordered_type(names: tuple[str, ...]) -> type[msgspec.Struct]:
 
 
 def form_of(request: Request, resource: Resource[Any] | None = None) -> Form:
-    """How this client wants its answer. What is only answered, and never read (reviews, tokens, bindings), has no Table."""
+    """Form of the response for this client. Results that are never read (reviews, tokens, bindings) have no Table."""
     accept = request.http.headers.get("Accept", "")
     if accept == JSON:
         return PLAIN
@@ -94,7 +94,7 @@ async def encode_in_turns(request: Request, form: Form, result: EntryList) -> No
 
 
 def encoded_object(request: Request, resource: Resource[Any], result: Any, status: int = 200) -> Answer:
-    """One object, or a Status, as an answer."""
+    """Response with one object or a Status."""
     form = form_of(request, resource)
     if form.as_ and isinstance(result, Entry):
         check_transformation(form, result.resource, is_list=False)
@@ -110,7 +110,7 @@ def encoded_object(request: Request, resource: Resource[Any], result: Any, statu
 
 
 def protobuf_of(form: Form, result: Any) -> bytes:
-    """One object, its metadata or a Status in protobuf; StatusError 406 where there is none."""
+    """Protobuf of one object, its metadata or a Status. Raises StatusError 406 when there is none."""
     if isinstance(result, Entry) and form.as_:
         if form.as_ != "PartialObjectMetadata":
             raise not_acceptable()
@@ -181,7 +181,7 @@ def list_meta(result: EntryList) -> ListMeta:
 
 
 def json_of(result: Any) -> bytes:
-    """The JSON of what the registry gave: bytes made at commit, or an object that is no committed one."""
+    """JSON of a result: the bytes made at commit, or the encoding of an object that is not stored."""
     encoded: bytes | None = getattr(result, "encoded", None)
     return encode_json(result) if encoded is None else encoded
 

@@ -1,4 +1,4 @@
-"""By which flow schema and priority level requests count, by the objects that the caches of a server show now."""
+"""Classification of requests by FlowSchema and PriorityLevelConfiguration, from the caches."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ REMEMBERED = 4096
 
 
 class Flows:
-    """One per API server."""
+    """Request classification of an API server."""
 
     def __init__(self, caches: Caches) -> None:
         self._schemas = caches.peek(resource_of(FlowSchema))

@@ -1,4 +1,4 @@
-"""Large bodies: what is held of them in sum, and their decoding outside the loop, so that nobody else waits for it.
+"""Large bodies: a limit for their sum, and decoding in a thread or process so that other requests are not delayed.
 
 - Bodies above COUNTED_BYTES count against one budget while they are read and decoded; beyond it a request is refused with 429.
 - Large YAML is read by another process, one document at a time: the time that it takes is nobody else's. What takes longer than the
@@ -31,7 +31,7 @@ LARGE_BYTES, LARGE_YAML_BYTES = 96 * 1024, 32 * 1024
 
 @dataclass(slots=True)
 class LargeBodies:
-    """One per API server."""
+    """Limit and decoding of large bodies. One per API server."""
 
     budget_bytes: int = BUDGET_BYTES
     held_bytes: int = 0
@@ -50,7 +50,7 @@ class LargeBodies:
         self.held_bytes -= count
 
     async def yaml(self, data: bytes) -> codec.ReadYaml:
-        """The body with what is in it, or what is wrong with it."""
+        """A YAML body with its parsed value or error."""
         async with self._turn:
             try:
                 note, value = await self._ask(data)

@@ -1,4 +1,4 @@
-"""Which form an answer takes: what the client accepts, in the order in which upstream tries it.
+"""Content negotiation: the form of a response by the Accept header, in upstream's order.
 
 - JSON, YAML and protobuf of the object itself; PartialObjectMetadata(List) in the same forms; Table as JSON or YAML.
 - A clause that asks for what is not served (another stream, another transformation) is passed over; when none is left: 406.
@@ -33,7 +33,7 @@ TARGET = ("as", "g", "v")
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """How to answer: media type, and what to make of the object (`as_`: Table, PartialObjectMetadata(List) or nothing)."""
+    """Form of a response: media type, and the transformation `as_` (Table, PartialObjectMetadata(List) or none)."""
 
     media_type: str = JSON
     as_: str = ""
@@ -43,7 +43,7 @@ class Form:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """What an endpoint can answer: whether its kind has a Table and a protobuf form, and can be transformed at all."""
+    """Forms that an endpoint supports: Table, protobuf, transformations."""
 
     tables: bool = True
     binary: bool = True

@@ -127,7 +127,7 @@ def _preconditions(request: Request) -> Preconditions | None:
 
 
 def for_deletecollection(request: Request) -> Options:
-    """Which objects are deleted: ListOptions, judged as those of a list, or of a watch when the query says that it is one."""
+    """ListOptions of a deletecollection, validated as for a list, or for a watch if the query says so."""
     listed = for_list(request)
     if flag(request, "watch"):
         check_watch(with_watch_defaults(listed))

@@ -37,7 +37,7 @@ def no_text(resource: Resource[Any], path: str, name: str) -> StatusError:
 
 
 def bad_namespace(resource: Resource[Any], namespace: str, name: str, *, is_new: bool) -> StatusError:
-    """What upstream's admission and its store say of a namespace `.` or `..`, which could be no part of a key."""
+    """Upstream's errors for the namespaces `.` and `..`, which cannot be part of a key."""
     if is_new:
         return errors.internal_error(f"invalid resource name \"{namespace}\": [may not be '{namespace}']")
     key = "/".join(["", resource.strategy.storage_prefix or resource.plural, namespace, *([name] if name else [])])

@@ -1,4 +1,4 @@
-"""What travels along the chain: a `Request`, and the handler types.
+"""`Request`, and the types of handlers in the request chain.
 
 - A `Request` wraps aiohttp's request with what the links found out: which resource it is about, who asks, its deadline.
 - Queries are parsed at most once, and only when someone asks.
@@ -72,7 +72,7 @@ class HttpRequest(web.BaseRequest):
 
 
 class Request:
-    """One request on its way through the chain."""
+    """One HTTP request in the request chain."""
 
     __slots__ = (
         "_body",

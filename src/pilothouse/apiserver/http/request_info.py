@@ -1,4 +1,4 @@
-"""What a request is about, read from its method and path alone: upstream's RequestInfo rules.
+"""RequestInfo: what a request is about, from its method and path, by upstream's rules.
 
 - `/api/v1/...` and `/apis/<group>/<version>/...` are resource requests; everything else is a plain path.
 - `/namespaces/<ns>/<resource>[/<name>[/<subresource>]]`, with the quirk that a namespace's own `status` and `finalize` are subresources.
@@ -26,7 +26,7 @@ COLLECTION_VERBS = {"get": "list", "delete": "deletecollection"}
 
 @dataclass(frozen=True, slots=True)
 class RequestInfo:
-    """What a request is about. `subpath` is what follows a subresource (`proxy/...`)."""
+    """Attributes of a request from method and path. `subpath` follows a subresource (`proxy/...`)."""
 
     path: str = ""
     verb: str = ""
@@ -132,7 +132,7 @@ def _tail(rest: list[str], path: str) -> tuple[str, str, str, str]:
 
 
 def attributes_of(info: RequestInfo, name: str) -> Attributes:
-    """What a request is about, as an authorizer and an auditor see it."""
+    """Attributes of a request for authorizers and auditors."""
     if not info.is_resource:
         return Attributes(info.verb, path=info.path)
     return Attributes(info.verb, info.group, info.version, info.plural, info.subresource, info.namespace, name)

@@ -23,7 +23,7 @@ OTHER = ("OTHER", "", "", "", "", "")
 
 
 class Series:
-    """One combination of labels: how many requests of each code, and how their latencies are spread."""
+    """Counters of one combination of labels: requests by code, and the histogram of latencies."""
 
     __slots__ = ("buckets", "bytes", "codes", "seconds", "sizes")
 
@@ -36,7 +36,7 @@ class Series:
 
 
 class RequestMetrics:
-    """What the metrics link counts, and the collector that /metrics exposes."""
+    """Request counts and latencies, as a Prometheus collector."""
 
     def __init__(self) -> None:
         self.series: dict[tuple[str, ...], Series] = {}

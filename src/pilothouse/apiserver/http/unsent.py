@@ -1,4 +1,4 @@
-"""Unsent: bounds what the answers hold in sum that clients have not read yet.
+"""Limit for the sum of response bytes that clients have not read yet.
 
 - While the sum is above the limit, connections are cut that have taken nothing for STALE_SECONDS, the stalest first.
 - Who reads, however slowly, is not cut by this; who does not read at all is cut after a while anyway (connection.py).
@@ -18,7 +18,7 @@ STALE_SECONDS = 1.0
 
 
 class Reader(Protocol):
-    """A connection whose client is to read an answer."""
+    """A connection with a response to send."""
 
     def cut(self) -> None:
         """End the connection at once: who waits for it fails."""
@@ -26,7 +26,7 @@ class Reader(Protocol):
 
 
 class Unsent:
-    """One per server."""
+    """Limit of unsent response bytes. One per server."""
 
     def __init__(self, clock: Clock, limit_bytes: int = LIMIT_BYTES) -> None:
         self._clock = clock

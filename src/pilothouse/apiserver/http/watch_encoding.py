@@ -22,7 +22,7 @@ Encode = Callable[[list[CacheEvent]], list[bytes]]
 
 
 def encoder(request: Request, resource: Resource[Any], form: Form) -> Encode:
-    """What turns a batch of events into lines or frames. YAML has no form for a stream: 406, also where JSON would be accepted as well."""
+    """Encoder of event batches as lines or frames. Raises a 406 for YAML, which has no streaming form."""
     if form.media_type == YAML:
         raise not_acceptable(STREAMED)
     if resource.from_stored is not None:

@@ -60,7 +60,7 @@ WRITE_BUDGET = WriteBudget(WRITE_BUDGET_BYTES)
 
 
 class HttpStream(web.StreamResponse):
-    """Chunks straight to the transport: what comes together goes out in one chunk, and one write.
+    """Chunks written directly to the transport; events that come together are one chunk and one write.
 
     HTTP/1.0 knows no chunks: there the end of the connection is the end of the watch.
     """
@@ -96,11 +96,11 @@ class HttpStream(web.StreamResponse):
         return self
 
     async def prepare(self, request: web.BaseRequest) -> Any:
-        """Nothing to do: `open` has sent the head."""
+        """Do nothing: `open` has sent the head."""
         return None
 
     def writer(self, hold: Callable[[], None]) -> Callable[[bytes], object] | None:
-        """What writes a chunk at once; `hold` is called when the client has too much unread. None where there are no chunks."""
+        """Function that writes a chunk at once; it calls `hold` when the client has too much unread. None without chunked encoding."""
         transport = self._protocol.transport
         if transport is None or not self.chunked_body:
             return None
@@ -148,7 +148,7 @@ def blocks(lines: list[bytes]) -> Iterator[bytes]:
 
 
 class WebSocketStream:
-    """One message an event, as upstream serves browsers: text for JSON, binary for protobuf."""
+    """One WebSocket message for each event: text for JSON, binary for protobuf."""
 
     def __init__(self, media_type: str = JSON) -> None:
         self._binary = media_type != JSON

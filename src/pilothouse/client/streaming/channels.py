@@ -20,7 +20,7 @@ MESSAGE_LIMIT_BYTES = 32 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Protocol:
-    """One of the protocols, by its name in Sec-WebSocket-Protocol."""
+    """A WebSocket channel protocol, by its name in Sec-WebSocket-Protocol."""
 
     name: str
     version: int

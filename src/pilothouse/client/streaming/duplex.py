@@ -1,4 +1,4 @@
-"""A connection of bytes in both directions, whatever carries it."""
+"""A bidirectional byte stream."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Duplex(Protocol):
     """ConnectionError from any method means that the other side is gone."""
 
     async def read(self) -> bytes:
-        """What has come, at least one byte; nothing at the end."""
+        """Received bytes, at least one; empty at the end."""
         ...
 
     async def write(self, data: bytes) -> None:
@@ -49,7 +49,7 @@ class SocketDuplex:
 
 
 async def copy(source: Duplex, target: Duplex) -> None:
-    """Until `source` ends or either side is gone."""
+    """Copy until `source` ends or either side disconnects."""
     with contextlib.suppress(OSError):
         while data := await source.read():
             await target.write(data)
@@ -69,7 +69,7 @@ async def pipe(first: Duplex, second: Duplex) -> None:
 
 
 class MemoryDuplex:
-    """One end of a connection within a process; `pair` makes both. For tests, and for nodes that are simulated."""
+    """One end of an in-memory connection; `pair` makes both. For tests and simulated nodes."""
 
     LIMIT_CHUNKS = 64
 

@@ -33,7 +33,7 @@ class Hijacked(web.StreamResponse):
 
     @property
     def prepared(self) -> bool:
-        """True: aiohttp is to send no response of its own."""
+        """Always true: aiohttp must not send a response."""
         return True
 
     def switch(self, headers: Iterable[tuple[str, str]]) -> None:
@@ -44,7 +44,7 @@ class Hijacked(web.StreamResponse):
         self._transport().write(("\r\n".join(lines) + "\r\n\r\n").encode())
 
     def feed_data(self, data: bytes) -> tuple[bool, bytes]:
-        """From aiohttp: bytes came."""
+        """Called by aiohttp when bytes arrive."""
         self._chunks.append(bytes(data))
         self._size += len(data)
         self._changed.set()
@@ -54,7 +54,7 @@ class Hijacked(web.StreamResponse):
         return False, b""
 
     def feed_eof(self) -> None:
-        """From aiohttp: the connection is lost."""
+        """Called by aiohttp when the connection is lost."""
         self._ended = True
         self._changed.set()
 

@@ -1,4 +1,4 @@
-"""Which streams an exec or attach has, and how they are said in the query of a kubelet's URL.
+"""Streams of exec and attach, and their query parameters in a kubelet's URL.
 
 Upstream: `remotecommand.Options` of the kubelet (k8s.io/kubelet/pkg/cri/streaming/remotecommand).
 """

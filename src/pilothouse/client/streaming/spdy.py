@@ -23,7 +23,7 @@ CHUNK_BYTES = 64 * 1024
 
 
 class Stream:
-    """One stream of a session: itself a `Duplex`, and able to end its own direction alone."""
+    """One stream of a session: a `Duplex` whose sending direction can be closed alone."""
 
     def __init__(self, session: Session, number: int, headers: Mapping[str, str]) -> None:
         self.session = session
@@ -54,7 +54,7 @@ class Stream:
         return data
 
     async def read_all(self, limit_bytes: int = STREAM_BUFFER_BYTES) -> bytes:
-        """Everything until the end, of which at most `limit_bytes` are kept."""
+        """Read until the end; at most `limit_bytes` are kept."""
         kept = bytearray()
         while data := await self.read():
             kept += data[: limit_bytes - len(kept)]
@@ -68,7 +68,7 @@ class Stream:
             await self.session.send(Data(self.number, data[start : start + CHUNK_BYTES]))
 
     async def finish(self) -> None:
-        """No more will be written; what the other side writes still comes."""
+        """Close the sending direction; the other side may still send."""
         if not self._finished and not self.session.ended:
             self._finished = True
             await self.session.send(Data(self.number, b"", fin=True))
@@ -93,7 +93,7 @@ class Stream:
         return self._ended and self._finished
 
     async def take(self, data: bytes) -> None:
-        """From the session: data came. Waits while the buffer is full."""
+        """Called by the session when data arrived. Waits while the buffer is full."""
         if self._ended:
             return
         self._chunks.append(data)
@@ -104,7 +104,7 @@ class Stream:
             await self._room.wait()
 
     def end(self) -> None:
-        """From the session: the other side will write no more."""
+        """Called by the session when the other side has closed its direction."""
         self._ended = True
         self._changed.set()
         self._room.set()
@@ -114,7 +114,7 @@ class Stream:
 
 
 class Session:
-    """One SPDY/3.1 connection and its streams. `run` reads it: without it nothing happens."""
+    """One SPDY/3.1 connection and its streams. `run` must be running to read it."""
 
     def __init__(self, duplex: Duplex, *, server: bool) -> None:
         self.ended = False
@@ -127,7 +127,7 @@ class Session:
         self._writing = asyncio.Lock()
 
     async def run(self) -> None:
-        """Until either side ends the session."""
+        """Run until either side ends the session."""
         try:
             while data := await self._duplex.read():
                 for frame in self._codec.feed(data):

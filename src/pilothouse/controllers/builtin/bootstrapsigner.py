@@ -1,4 +1,4 @@
-"""The ConfigMap `cluster-info` of kube-public is signed with every bootstrap token, so that who joins knows the cluster by its token."""
+"""Bootstrap signer: signs the ConfigMap `cluster-info` in kube-public with every bootstrap token."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class BootstrapSigner(Controller):
         return (obj.metadata.namespace, obj.metadata.name) == (bootstraptokens.PUBLIC_NAMESPACE, bootstraptokens.CLUSTER_INFO)
 
     def plan(self, config_map: ConfigMap, world: World) -> Iterator[Action]:
-        """Write the signatures where they are others than those that stand."""
+        """Update the signatures that differ."""
         if not self.concerns(config_map):
             return
         secrets = [each for each in world.list(Secret, bootstraptokens.NAMESPACE) if each.type == bootstraptokens.TYPE]

@@ -1,4 +1,4 @@
-"""CertificateSigningRequests that nobody needs any more."""
+"""Deletes CertificateSigningRequests that are old or whose certificate has expired."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class CertificateCleaner(Controller):
     rules = (Rule("certificates.k8s.io", ("certificatesigningrequests",), READ + DELETE),)
 
     def plan(self, csr: CertificateSigningRequest, world: World) -> Iterator[Action]:
-        """Delete the request when its time is over; else look again when it will be."""
+        """Delete the request when it has expired; else plan again when it will."""
         left = min(_ends(csr, world))
         yield RequeueAfter(left) if left > 0 else Delete(csr)
 

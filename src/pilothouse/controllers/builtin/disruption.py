@@ -32,7 +32,7 @@ UNMANAGED = (
 
 @dataclass(slots=True)
 class Expected:
-    """How many Pods there should be, and how many of them healthy."""
+    """Number of expected Pods, and of healthy ones that are desired."""
 
     count: int
     healthy: int

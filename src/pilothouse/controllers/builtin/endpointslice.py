@@ -29,7 +29,7 @@ RESERVED = {MANAGED_BY, wellknown.SERVICE_NAME, wellknown.HEADLESS}
 
 
 class EndpointSliceController(Controller):
-    """Shows which Pods stand behind each Service, and in which state.
+    """Writes the EndpointSlices of Services with a selector.
 
     - ready: takes new connections; serving: would, if it were not going away; terminating: goes away.
     - At most 100 endpoints a slice; a change touches as few slices as can be.

@@ -1,4 +1,4 @@
-"""EndpointSlices of Endpoints that somebody else writes, for Services without a selector."""
+"""Mirrors Endpoints of Services without a selector to EndpointSlices."""
 
 from __future__ import annotations
 

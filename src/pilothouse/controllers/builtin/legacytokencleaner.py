@@ -1,4 +1,4 @@
-"""Tokens that were made for ServiceAccounts by themselves, in days of old, and that nobody uses any more."""
+"""Cleans up unused legacy ServiceAccount tokens."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ SYNC_SECONDS = 24 * 3600.0
 
 
 class LegacyTokenCleaner(Controller):
-    """Marks a token invalid that nobody has used for a year, and deletes it after another: only one that its ServiceAccount lists, which
-    nobody has made by hand, and that no Pod mounts."""
+    """Marks a legacy token invalid that was not used for a year, and deletes it after another; only auto-generated tokens that no Pod
+    mounts.
+    """
 
     name = "legacy-serviceaccount-token-cleaner-controller"
     reconciles = Secret
@@ -35,7 +36,7 @@ class LegacyTokenCleaner(Controller):
         return obj.type == SERVICE_ACCOUNT_TOKEN
 
     def plan(self, secret: Secret, world: World) -> Iterator[Action]:
-        """Mark or delete the token; else look again the next day."""
+        """Mark or delete the token; else plan again the next day."""
         if not self.concerns(secret) or secret.metadata.deletionTimestamp:
             return
         yield RequeueAfter(SYNC_SECONDS)

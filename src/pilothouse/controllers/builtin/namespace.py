@@ -1,4 +1,4 @@
-"""Namespaces that are being deleted: their content first, then themselves."""
+"""Namespace controller: deletes the content of terminating Namespaces, then finalizes them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ FINALIZER_ESTIMATE_SECONDS = 15
 
 @dataclass(slots=True)
 class Sweep:
-    """What a pass over a namespace's content left."""
+    """Result of deleting a Namespace's content: what remains, finalizers, failures."""
 
     remaining: Counter[str] = field(default_factory=Counter)
     """`pods.` or `replicasets.apps` -> how many."""
@@ -91,8 +91,10 @@ def contents(catalogue: Catalogue) -> list[Resource[Any]]:
 
 
 async def sweep(client: Client, name: str) -> Sweep:
-    """Ask for the deletion of all there is, and see what is left. As long as Pods are left, nothing else is deleted: what they
-    use (network policies, say) must not go before them."""
+    """Delete the content of a Namespace, and return what remains.
+
+    While Pods remain nothing else is deleted, so that they keep what they use, such as network policies.
+    """
     result = Sweep()
     first, *others = contents(client.catalogue)
     await _sweep_kind(client, name, first, result)

@@ -1,4 +1,4 @@
-"""Pods that nobody else will remove: orphaned by their node, never scheduled but terminating, or finished and too many."""
+"""Pod garbage collection: Pods of missing nodes, unscheduled terminating Pods, and finished Pods above the threshold."""
 
 from __future__ import annotations
 

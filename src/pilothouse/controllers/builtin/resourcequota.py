@@ -1,4 +1,4 @@
-"""ResourceQuota: what a namespace uses of what it may."""
+"""ResourceQuota controller: recalculates the usage in the status of quotas."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def is_countable(resource: Resource[Any]) -> bool:
 
 
 def watches_of(served: Catalogue) -> tuple[Related, ...]:
-    """What wakes the controller: every object that may be counted, but the quotas themselves."""
+    """Watches of every kind that quotas count."""
     return tuple(watch_of(resource) for resource in served.resources() if is_countable(resource) and resource.type is not ResourceQuota)
 
 

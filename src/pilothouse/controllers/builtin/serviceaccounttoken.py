@@ -1,4 +1,4 @@
-"""Secrets of the type kubernetes.io/service-account-token: tokens of ServiceAccounts that last."""
+"""Fills Secrets of type kubernetes.io/service-account-token with a token."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LONGEST_SECONDS = 1 << 32
 
 @dataclass(frozen=True, slots=True)
 class IssuedToken:
-    """What the server says: the account's uid (empty when there is none), and a token for a Secret that has none."""
+    """Uid of the ServiceAccount (empty when it does not exist), and a new token if the Secret has none."""
 
     uid: str
     token: str = ""

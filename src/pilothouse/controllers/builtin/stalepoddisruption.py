@@ -30,7 +30,7 @@ class StalePodDisruptionController(Controller):
     rules = (Rule("", ("pods",), READ), Rule("", ("pods/status",), WRITE))
 
     def plan(self, pod: Pod, world: World) -> Iterator[Action]:
-        """Set DisruptionTarget to False when its time is over; else look again when it will be."""
+        """Set DisruptionTarget to False after its timeout; else plan again then."""
         target = pods.condition(pod, TARGET)
         if (
             target is None

@@ -1,4 +1,4 @@
-"""StatefulSet: Pods with names, storage and an order of their own."""
+"""StatefulSet controller: Pods with stable names and storage, created and deleted in order."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def _set_of(claim: PersistentVolumeClaim, world: World) -> Iterator[Key]:
 
 
 class StatefulSetController(Controller):
-    """Keeps Pods name-0 to name-N, each with the claims that are its own for ever.
+    """Keeps Pods name-0 to name-N, each with its own claims.
 
     - OrderedReady: one after the other, each only when all before it are healthy; removed from the end, which waits for what is not
       healthy, too. Parallel: all at once.

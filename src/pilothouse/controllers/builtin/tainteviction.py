@@ -46,7 +46,7 @@ class TaintEvictionController(Controller):
     )
 
     def plan(self, pod: Pod, world: World) -> Iterator[Action]:
-        """Delete the Pod when the tolerated time of its node's NoExecute taints is over; else look again when it will be."""
+        """Delete the Pod when it no longer tolerates the NoExecute taints of its node; else plan again when that will be."""
         node = world.get(Node, "", pod.spec.nodeName) if pod.spec.nodeName else None
         no_execute = taints.no_execute(node) if node is not None else []
         if pod.metadata.deletionTimestamp:

@@ -1,4 +1,4 @@
-"""Bootstrap tokens that have expired go."""
+"""Deletes expired bootstrap tokens."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class TokenCleaner(Controller):
         return obj.type == bootstraptokens.TYPE and obj.metadata.namespace == bootstraptokens.NAMESPACE
 
     def plan(self, secret: Secret, world: World) -> Iterator[Action]:
-        """Delete a Secret that has expired; else look again when it will have."""
+        """Delete an expired Secret; else plan again when it expires."""
         left = bootstraptokens.seconds_left(secret, world.now)
         if left is None or not self.concerns(secret):
             return

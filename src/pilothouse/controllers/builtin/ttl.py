@@ -1,4 +1,4 @@
-"""How long kubelets may keep what they have read of Secrets and ConfigMaps: the longer, the more nodes there are."""
+"""TTL controller: annotates Nodes with how long kubelets may cache Secrets and ConfigMaps, by the size of the cluster."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ANNOTATION = "node.alpha.kubernetes.io/ttl"
 
 
 class Step(NamedTuple):
-    """Of clusters from `least` to `most` nodes; the steps overlap, so that a node more or less does not change all of them again."""
+    """TTL for clusters of `least` to `most` nodes; the ranges overlap to avoid flapping."""
 
     least: int
     most: float

@@ -1,4 +1,4 @@
-"""Jobs that have finished go when their ttlSecondsAfterFinished is over."""
+"""Deletes finished Jobs after ttlSecondsAfterFinished."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class TTLAfterFinishedController(Controller):
     rules = (Rule("batch", ("jobs",), READ + DELETE),)
 
     def plan(self, job: Job, world: World) -> Iterator[Action]:
-        """Delete a finished Job whose time to live is over; else look again when it will be."""
+        """Delete a finished Job whose TTL has expired; else plan again when it will."""
         limit = job.spec.ttlSecondsAfterFinished
         ends = [
             condition.lastTransitionTime

@@ -1,1 +1,1 @@
-"""Requests for certificates: who signs which, and what a signed one says."""
+"""CertificateSigningRequests: approval rules of the built-in signers, and signing."""

@@ -55,7 +55,7 @@ EXTENDED = {
 
 @dataclass(frozen=True, slots=True)
 class Authority:
-    """Who signs: a certificate and its key."""
+    """A CA: certificate and key."""
 
     certificate: x509.Certificate
     key: Any

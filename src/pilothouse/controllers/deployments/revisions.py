@@ -1,4 +1,4 @@
-"""Which ReplicaSet is which revision: finding the new one among them, numbering, the hash of a template."""
+"""Revisions of a Deployment: finding the new ReplicaSet, revision numbers, the pod-template hash."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def by_creation(replicaset: ReplicaSet) -> tuple[str, str]:
 
 
 def find_new(deployment: Deployment, replicasets: Iterable[ReplicaSet]) -> ReplicaSet | None:
-    """The oldest ReplicaSet of the Deployment's present template: the same for everybody who looks."""
+    """The oldest ReplicaSet with the Deployment's current template."""
     for replicaset in sorted(replicasets, key=by_creation):
         if same_template(replicaset.spec.template, deployment.spec.template):
             return replicaset
@@ -86,7 +86,7 @@ def revision(obj: ReplicaSet | Deployment) -> int:
 
 
 def next_revision(old: Sequence[ReplicaSet]) -> int:
-    """One more than the highest revision of the old ReplicaSets."""
+    """Highest revision of the old ReplicaSets plus one."""
     return max((revision(replicaset) for replicaset in old), default=0) + 1
 
 

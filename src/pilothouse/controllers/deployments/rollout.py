@@ -1,4 +1,4 @@
-"""One Deployment and its ReplicaSets on the way to the template asked for: decides the next step of a rollout.
+"""Rollout of a Deployment: decides the next change of its ReplicaSets.
 
 A `Rollout` works on copies and collects what changed; `actions()` says it in the order: ReplicaSets, events, status, revision.
 """

@@ -1,4 +1,4 @@
-"""How many Pods each ReplicaSet of a Deployment may have: the bounds of a rolling update, and scaling in the midst of one."""
+"""Replica counts of a Deployment's ReplicaSets: bounds of a rolling update, and proportional scaling."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Sizes = dict[str, int]
 
 
 def wanted(obj: Deployment | ReplicaSet) -> int:
-    """What its spec asks for."""
+    """Desired replicas of a ReplicaSet or Deployment."""
     return 1 if obj.spec.replicas is None else obj.spec.replicas
 
 
@@ -39,19 +39,19 @@ def _fenceposts(deployment: Deployment) -> tuple[int, int]:
 
 
 def max_surge(deployment: Deployment) -> int:
-    """How many Pods above `spec.replicas` may exist during a rolling update; percentages are rounded up."""
+    """Number of Pods allowed above `spec.replicas` during a rolling update; percentages are rounded up."""
     return _fenceposts(deployment)[0] if is_rolling(deployment) else 0
 
 
 def max_unavailable(deployment: Deployment) -> int:
-    """How many Pods below `spec.replicas` may be unavailable during a rolling update; percentages are rounded down."""
+    """Number of Pods that may be unavailable during a rolling update; percentages are rounded down."""
     if not is_rolling(deployment) or wanted(deployment) == 0:
         return 0
     return min(_fenceposts(deployment)[1], wanted(deployment))
 
 
 def new_size(deployment: Deployment, everything: Sequence[ReplicaSet], new: ReplicaSet) -> int:
-    """How large the new ReplicaSet may be now."""
+    """Replicas that the new ReplicaSet may have now."""
     if not is_rolling(deployment):
         return wanted(deployment)
     room = wanted(deployment) + max_surge(deployment) - total(everything)
@@ -61,7 +61,7 @@ def new_size(deployment: Deployment, everything: Sequence[ReplicaSet], new: Repl
 
 
 def shrink_old(deployment: Deployment, new: ReplicaSet, old: Sequence[ReplicaSet]) -> list[tuple[ReplicaSet, int]]:
-    """The next sizes of old ReplicaSets, in the order of their changes: first what is unhealthy goes, then what the bounds allow.
+    """New replica counts of old ReplicaSets, in the order of the changes: unhealthy Pods first, then within the bounds.
 
     `old` is sorted by age. A ReplicaSet may come twice.
     """

@@ -1,4 +1,4 @@
-"""What a Deployment says of itself: counts, and the conditions Available, Progressing and ReplicaFailure with upstream's reasons."""
+"""Status of a Deployment: counts, and the conditions Available, Progressing and ReplicaFailure."""
 
 from __future__ import annotations
 
@@ -52,7 +52,10 @@ def has_deadline(deployment: Deployment) -> bool:
 
 
 def counted(deployment: Deployment, everything: Sequence[ReplicaSet], new: ReplicaSet | None, now: str) -> DeploymentStatus:
-    """The counts, the condition Available, and the other conditions as they are. Unavailable is also what was asked for and not made."""
+    """Status with counts and the condition Available; other conditions are kept.
+
+    Desired Pods that were not created count as unavailable.
+    """
     available = sum(replicaset.status.availableReplicas for replicaset in everything)
     status = DeploymentStatus(
         observedGeneration=deployment.metadata.generation,
@@ -102,7 +105,7 @@ def has_timed_out(deployment: Deployment, status: DeploymentStatus, now: datetim
 
 
 def seconds_left(deployment: Deployment, current: DeploymentCondition, now: datetime) -> float:
-    """Until the progress deadline."""
+    """Seconds until the progress deadline."""
     return (deployment.spec.progressDeadlineSeconds or 0) - (now - time.parse(current.lastUpdateTime or "")).total_seconds()
 
 

@@ -1,1 +1,1 @@
-"""What the controllers of Endpoints and EndpointSlices share: which Pods stand behind a Service, and how slices are cut."""
+"""Shared by the Endpoints and EndpointSlice controllers: Pods of a Service, and distribution to slices."""

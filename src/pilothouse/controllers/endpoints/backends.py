@@ -1,4 +1,4 @@
-"""The Pods behind a Service: who counts, at which address and ports, and which Services a changed Pod or node concerns."""
+"""Pods of a Service: which count, with which addresses and ports, and which Services a changed Pod or Node affects."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Cutting endpoints into EndpointSlices with few changes: what is in a slice stays there, new ones fill what is written anyway.
+"""Distribution of endpoints to EndpointSlices with few writes: endpoints stay in their slice, and new ones fill slices that are written
+anyway.
 
 - One slice holds endpoints of one address type with the same ports, at most `limit`.
 - Where slices would be both deleted and created, those are rewritten instead.
@@ -52,7 +53,10 @@ class _Plan:
 
 
 def changes(existing: Sequence[EndpointSlice], wanted: Sequence[Wanted], make: Make, *, limit: int, trigger: str) -> list[Action]:
-    """What makes the slices show what is wanted. `wanted` has one entry a group, and at least one an address type."""
+    """Actions that make the slices contain the wanted endpoints.
+
+    `wanted` has one entry for each group, and at least one for each address type.
+    """
     plan = _Plan()
     types = {group.address_type for group in wanted}
     plan.delete.extend(slice_ for slice_ in existing if slice_.addressType not in types)

@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Context:
-    """What all controllers of a process share."""
+    """Shared by all controllers of a process."""
 
     client: Client
     informers: Informers

@@ -1,1 +1,1 @@
-"""Who depends on whom, over all kinds: the garbage collector's memory and decisions, without its I/O."""
+"""Garbage collector: graph of owners and dependents, and its decisions, without I/O."""

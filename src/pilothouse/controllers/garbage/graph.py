@@ -21,7 +21,7 @@ FOREGROUND = "foregroundDeletion"
 
 @dataclass(slots=True, eq=False)
 class Node:
-    """One object. `kind` is its struct class, None for an owner of a kind that is not served."""
+    """One object. `kind` is its struct class; None for an owner of a kind that is not served."""
 
     uid: str
     kind: type[Any] | None

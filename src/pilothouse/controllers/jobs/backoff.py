@@ -1,4 +1,4 @@
-"""How long a Job waits before the next Pod, after Pods that failed: 10 s, doubled with each failure in a row, at most 10 minutes."""
+"""Backoff of a Job after failed Pods: 10 s, doubled with each consecutive failure, at most 10 minutes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ FIRST_SECONDS, LONGEST_SECONDS = 10.0, 600.0
 
 
 def seconds_left(failures: int, last: datetime, now: datetime) -> float:
-    """Until the next Pod may start, after so many failures in a row of which the last was then; not positive when it may now."""
+    """Seconds until the next Pod may be created after consecutive failures; not positive when it may be created now."""
     if failures <= 0 or last > now:  # the clock was set back: nobody knows how long ago it was
         return 0.0
     return min(FIRST_SECONDS * 2.0 ** min(failures - 1, 16), LONGEST_SECONDS) - (now - last).total_seconds()

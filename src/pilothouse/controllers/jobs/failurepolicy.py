@@ -1,4 +1,4 @@
-"""What a Job's podFailurePolicy says of a Pod that has failed. Pure.
+"""podFailurePolicy of a Job. Pure.
 
 The first rule that matches decides; a Pod that none matches counts toward backoffLimit, as without a policy.
 """
@@ -27,7 +27,7 @@ def has_failed(job: Job, pod: Pod) -> bool:
 
 
 def match_policy(job: Job, pod: Pod) -> tuple[str, str]:
-    """The action for a failed Pod, and the words that tell why."""
+    """Action for a failed Pod, and the message of the matching rule."""
     policy = job.spec.podFailurePolicy
     for place, rule in enumerate((policy.rules or ()) if policy is not None else ()):
         match = _by_exit_code(pod, rule) if rule.onExitCodes is not None else _by_condition(pod, rule)

@@ -1,4 +1,4 @@
-"""Jobs with backoffLimitPerIndex: each index has failures, waits and an end of its own.
+"""backoffLimitPerIndex of Jobs: failures, backoff and end of each index.
 
 How often an index has failed is written in its newest Pod, as annotations. So a Pod that failed keeps its finalizer until the Pod
 that replaces it is there: the count must not vanish with it.
@@ -44,7 +44,7 @@ def _has_failed_for_good(job: Job, pod: Pod) -> bool:
 
 
 def to_be_replaced(job: Job, uncounted: Sequence[Pod], active: Iterable[Pod], ended: Collection[int]) -> dict[int, Pod]:
-    """By index, the Pod that failed last and has no successor yet. `ended`: the indexes that need none."""
+    """By index, the last failed Pod without a replacement. `ended` are indexes that need none."""
     if not applies(job):
         return {}
     replaced = {indexes.index_of(pod) for pod in active}
@@ -57,7 +57,7 @@ def to_be_replaced(job: Job, uncounted: Sequence[Pod], active: Iterable[Pod], en
 
 
 def annotations_of_next(job: Job, replaced: Pod | None) -> Mapping[str, str]:
-    """What the next Pod of an index says about those before it."""
+    """Annotations of the replacement Pod of an index, with its failure counts."""
     if not applies(job):
         return {}
     failures, ignored = (_count(replaced, FAILURES), _count(replaced, IGNORED_FAILURES)) if replaced is not None else (0, 0)

@@ -1,4 +1,4 @@
-"""How many Pods of a Job have succeeded and failed, each counted once though Pods vanish.
+"""Counting of a Job's finished Pods, once each even when Pods are deleted (by finalizer and uncountedTerminatedPods).
 
 A Pod carries a finalizer until it is counted: (1) its uid is written to `uncountedTerminatedPods`, (2) its finalizer is taken off,
 (3) when the cache shows that, the uid becomes a number. Stopped anywhere in between, the next plan goes on from what is written.
@@ -24,7 +24,7 @@ UNCOUNTED_LIMIT = 500
 
 @dataclass(slots=True)
 class Tally:
-    """What is to be in the status; `succeeded` and `failed` are whole numbers with what is not yet counted."""
+    """Counts for the Job's status; `succeeded` and `failed` include Pods that are not yet counted in the status."""
 
     counted_succeeded: int = 0
     counted_failed: int = 0
@@ -48,7 +48,7 @@ class Tally:
 
 
 class RemainingPods(Enum):
-    """What becomes of Pods that have not ended."""
+    """What becomes of Pods that have not finished."""
 
     RUN = "they go on"
     UNCOUNTED = "they are let go without being counted: the Job has succeeded, or goes away"

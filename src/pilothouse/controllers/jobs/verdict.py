@@ -1,4 +1,4 @@
-"""How a Job ends, and why. Pure.
+"""Completion and failure of a Job. Pure.
 
 What was decided stays decided: a condition that says so comes before anything that Pods do since. Failure comes before success.
 """
@@ -22,7 +22,7 @@ DEFAULT_BACKOFF_LIMIT = 6
 
 
 class Verdict(NamedTuple):
-    """How a Job ends: type of the condition, reason and message."""
+    """How a Job finishes: condition type, reason and message."""
 
     kind: str
     reason: str
@@ -42,7 +42,7 @@ def condition(job: Job, type: str) -> JobCondition | None:
 
 
 def verdict(job: Job, counts: Tally, members: Sequence[Pod], world: World) -> Verdict | None:
-    """How the Job has ended; None as long as it goes on."""
+    """How the Job finishes; None while it is running."""
     for kind, announcement in ANNOUNCED_BY.items():
         decided = condition(job, announcement)
         if decided is not None:

@@ -1,1 +1,1 @@
-"""What the controllers of nodes share: taints and tolerations, the state of zones."""
+"""Shared by node controllers: taints, tolerations, zone states."""

@@ -58,7 +58,7 @@ def no_execute(node: Node) -> list[Taint]:
 
 
 def seconds_tolerated(pod: Pod, taints: Sequence[Taint]) -> float | None:
-    """How long the Pod stays under these taints: 0 when one is not tolerated, None for ever."""
+    """How long the Pod tolerates these taints: 0 when it does not tolerate one, None for no limit."""
     used: list[Toleration] = []
     for taint in taints:
         toleration = next((toleration for toleration in pod.spec.tolerations if tolerates_taint(toleration, taint)), None)

@@ -1,4 +1,4 @@
-"""How many nodes of a zone have failed, and how fast their Pods may therefore be evicted.
+"""Zone states by the number of unhealthy nodes, and the eviction rate of a zone.
 
 Losing a node at a time is met by moving its Pods; losing most of a zone is likelier the network's fault, and moving everything
 would make it worse. The thresholds and rates are upstream's.
@@ -30,7 +30,7 @@ def zone_of(node: Node) -> Zone:
 
 @dataclass(frozen=True, slots=True)
 class ZoneState:
-    """How a zone is (see the states above) and how many nodes it has."""
+    """State of a zone, and its number of nodes."""
 
     state: str
     size: int
@@ -65,7 +65,7 @@ def eviction_rate(zone: Zone, all_states: dict[Zone, ZoneState], settings: Setti
 
 @dataclass(slots=True)
 class EvictionRateLimiter:
-    """One eviction at a time, at a rate: a bucket with one token."""
+    """Token bucket of one token: one eviction at a time, at a rate."""
 
     next_at: dict[Zone, datetime] = field(default_factory=dict)
 

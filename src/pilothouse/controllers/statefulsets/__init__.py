@@ -1,1 +1,1 @@
-"""What belongs to the Pods of a StatefulSet beside themselves: their claims."""
+"""PersistentVolumeClaims of StatefulSets."""

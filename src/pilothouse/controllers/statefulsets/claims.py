@@ -1,4 +1,4 @@
-"""The claims of a StatefulSet's Pods: their names, and whose they are. Pure.
+"""Claims of a StatefulSet's Pods: their names and owners. Pure.
 
 Claims outlive Pods and set, unless persistentVolumeClaimRetentionPolicy says otherwise: then they are owned by what they are to go with,
 and the garbage collector does the rest. whenDeleted: by the set. whenScaled: by the Pod, from when it is about to be scaled away.
@@ -34,14 +34,14 @@ def volumes(statefulset: StatefulSet, number: int) -> list[Volume]:
 
 
 def present(statefulset: StatefulSet, number: int, world: World) -> list[PersistentVolumeClaim]:
-    """Those of a Pod that are there."""
+    """Existing claims of a Pod."""
     names = (claim_name(statefulset, template, number) for template in statefulset.spec.volumeClaimTemplates)
     claims = (world.get(PersistentVolumeClaim, statefulset.metadata.namespace, name) for name in names)
     return [claim for claim in claims if claim is not None]
 
 
 def missing(statefulset: StatefulSet, number: int, world: World) -> Iterator[PersistentVolumeClaim]:
-    """Those that a Pod needs and that are not there."""
+    """Claims that a Pod needs and that do not exist."""
     for template in statefulset.spec.volumeClaimTemplates:
         name = claim_name(statefulset, template, number)
         if world.get(PersistentVolumeClaim, statefulset.metadata.namespace, name) is None:

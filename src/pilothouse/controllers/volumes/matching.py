@@ -1,4 +1,4 @@
-"""Which volume answers a claim. Pure; the rules and words are those of upstream's volume controller."""
+"""Matching of volumes and claims, with upstream's rules and messages. Pure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def class_of(obj: PersistentVolume | PersistentVolumeClaim) -> str:
 
 
 def is_of(volume: PersistentVolume, claim: PersistentVolumeClaim) -> bool:
-    """The volume names this claim: by its uid, or by its name alone where somebody reserved it for a claim to come."""
+    """Whether the volume's claimRef names this claim: by uid, or by name alone when it was reserved in advance."""
     reference = volume.spec.claimRef
     meta = claim.metadata
     named = reference is not None and (reference.namespace, reference.name) == (meta.namespace, meta.name)

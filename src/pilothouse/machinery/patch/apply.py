@@ -39,7 +39,7 @@ STRIPPED: Fields = frozenset({
 
 
 class Writer(NamedTuple):
-    """Who writes, and how the kind looks from where it writes: version, subresource, time, and an object of the kind with nothing in it."""
+    """Manager, version, subresource and time of a write, with an empty object of the kind."""
 
     name: str
     versions: Versions
@@ -56,7 +56,7 @@ class Writer(NamedTuple):
 
 
 def record_of(live: Sequence[ManagedFieldsEntry], said: Sequence[ManagedFieldsEntry], *, subresource: str = "") -> Owners:
-    """The record that a plain update starts from: what the client says of it, when it is one, else that of the live object.
+    """managedFields that a plain update starts from: the client's if valid, else the live object's.
 
     One empty entry drops the record. A subresource does not write it.
     """
@@ -74,7 +74,7 @@ def record_of(live: Sequence[ManagedFieldsEntry], said: Sequence[ManagedFieldsEn
 
 
 def renewed(entries: Sequence[ManagedFieldsEntry], changes: Comparison, who: Manager, time: str) -> list[ManagedFieldsEntry] | None:
-    """The record after an update by whom all of what it changes belongs to already, and to nobody else: only a time is new.
+    """managedFields after an update that changes only fields that its manager already owns alone: only the time is new.
 
     None when it is not so. Most updates are (a status, a lease), and this way no set of fields is taken apart.
     """

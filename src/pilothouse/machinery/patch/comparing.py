@@ -1,4 +1,4 @@
-"""What changed between two values of one type: the paths that were added, modified and removed (structured-merge-diff's Compare).
+"""Comparison of two typed values: paths that were added, modified and removed (structured-merge-diff's Compare).
 
 - Atomic lists and maps are one path. Of a list that merges, items are compared by their keys: order is no change.
 - Whether a map or struct is equal is told by `==`, which takes true for 1: only values that have no type of their own can tell.

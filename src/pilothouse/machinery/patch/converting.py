@@ -1,4 +1,4 @@
-"""From plain data to Go's types, as apimachinery's converter does it with the outcome of a strategic merge patch or an apply.
+"""Conversion of plain data to Go's types, as apimachinery's converter does after a strategic merge patch or an apply.
 
 It is stricter than the JSON decoder in nothing and says other words: `conversion_error`. Numbers it forces: `with_go_integers`.
 """

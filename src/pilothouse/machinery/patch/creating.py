@@ -1,4 +1,4 @@
-"""The FieldsV1 of a new object, for nearly nothing where objects are alike.
+"""FieldsV1 of new objects, cached for objects of equal structure.
 
 A set of fields knows names and the keys of list items, no other values: so what was found of a part of an object (its spec, its metadata)
 holds for every part with the same names. Three looks, each dearer than the one before: the same bytes, the same bytes but for values of
@@ -26,7 +26,7 @@ PARTS_REMEMBERED = 512
 
 
 class CreatedFields:
-    """Field sets of new objects of one kind. `empty` is one in which nothing is set, `stripped` what nobody owns."""
+    """Field sets of new objects of one kind. `empty` is an object in which nothing is set, `stripped` are fields without an owner."""
 
     def __init__(self, kind: Type, empty: Map, kept: Filter, stripped: Fields) -> None:
         self.kind, self.empty, self.kept, self.stripped = kind, empty, kept, stripped

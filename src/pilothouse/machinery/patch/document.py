@@ -1,4 +1,4 @@
-"""What the patches share: reading their bytes, and saying no as upstream does."""
+"""Shared by all patch types: decoding, and upstream's errors."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ CLEARED: Final = ManagedFieldsEntry()
 
 
 class Manager(NamedTuple):
-    """Who owns fields. `api_version` is "" for an Apply."""
+    """A field manager. `api_version` is "" for an Apply."""
 
     name: str
     operation: str
@@ -90,7 +90,7 @@ def encode(owners: Mapping[Manager, Owned]) -> list[ManagedFieldsEntry]:
 
 
 def entry(owner: Manager, api_version: str, fields: bytes, time: str) -> ManagedFieldsEntry:
-    """One entry of `metadata.managedFields`; `fields` is FieldsV1 as JSON bytes, `time` an RFC 3339 text."""
+    """An entry of `metadata.managedFields`; `fields` is FieldsV1 as JSON, `time` an RFC 3339 text."""
     return ManagedFieldsEntry(
         apiVersion=api_version,
         fieldsType=FIELDS_TYPE,
@@ -171,7 +171,7 @@ def capped(owners: Owners) -> Owners:
 
 
 class Conflicts(Exception):
-    """What others own of that an apply would change. `status` is the answer to the client."""
+    """Conflicts of an apply with fields of other managers. `status` is the answer to the client."""
 
     def __init__(self, conflicts: Mapping[Manager, Fields]) -> None:
         self.conflicts = {manager: conflicts[manager] for manager in sorted(conflicts, key=lambda manager: manager.identifier)}

@@ -56,7 +56,7 @@ def without_nulls(value: Any) -> Any:
 
 
 def in_order(value: Any) -> Any:
-    """What replaces a list: upstream writes the maps in it anew, keys sorted, which messages show."""
+    """A list that replaces another, with the keys of its maps sorted, as upstream's messages show them."""
     if isinstance(value, list):
         return [in_order(item) for item in value]
     return {key: in_order(value[key]) for key in sorted(value)} if isinstance(value, dict) else value

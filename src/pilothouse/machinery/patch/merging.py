@@ -1,4 +1,4 @@
-"""One value merged into another of its type (structured-merge-diff's Merge).
+"""Merging of typed values (structured-merge-diff's Merge).
 
 - Nothing is removed: what both have is as the second says, all else as it was. A null leaf of the second is kept as null.
 - Items of lists that merge come in the order of the second, among them those that only the first has, where they stood.

@@ -28,7 +28,7 @@ APPLY_PATCH = "application/apply-patch+yaml"
 def object_of(
     patched: dict[str, Any], patch: bytes | Any, patch_type: str, type: type[Any], strictness: str = "", level: str = API_LEVEL
 ) -> Decoded:
-    """The typed object of what a patch made; 422 in upstream's words where types or (Strict) names do not fit.
+    """The typed object that a patch made. Raises upstream's 422 for wrong types or, if Strict, unknown fields.
 
     Without a strictness the client is warned, as upstream does by default.
     """

@@ -1,4 +1,4 @@
-"""The schema that server-side apply works by: what a value may be and how it merges (structured-merge-diff's schema).
+"""Schema for server-side apply: types and merge rules (structured-merge-diff's schema).
 
 - A `Type` says what it is as a scalar, as a list and as a map; most are one of them. Types may contain themselves.
 - `of_shape` makes it from the shape of a struct, `of_openapi` from a structural schema: the engine (typed, comparing, merging, removing,
@@ -20,7 +20,7 @@ ATOMIC, SET, MAP = "atomic", "set", "map"
 
 @dataclass(slots=True, eq=False)
 class Type:
-    """What a value may be.
+    """Type of a value in the schema.
 
     `scalar` is a kind of scalar or "". A list has `items` and is atomic, a set, or a map with `keys`. A map has `fields` by name and
     `values` for all other names (None: there are no others); `is_atomic` says that one manager owns all of it.

@@ -1,4 +1,4 @@
-"""What changed between two structs of one kind: the same as `comparing.compare` of their dicts, without making dicts of them.
+"""Comparison of two structs of one kind, with the result of `comparing.compare` for their dicts, but faster.
 
 Most updates change a few fields of one part (a status, a lease), and most fields are equal: structs tell that at once. What appears,
 disappears or has no fixed form is encoded and left to `comparing`.

@@ -1,4 +1,4 @@
-"""Values with a schema: what is wrong with one, and the set of all its fields (structured-merge-diff's typed package).
+"""Typed values: validation, and the set of all fields (structured-merge-diff's typed package).
 
 - `complaint` is upstream's text for a value that does not fit. What has no type of its own (quantities, times, ports that may be names) is
   taken as it comes: the decoder judges it later.
@@ -46,7 +46,7 @@ ABSENT: Final = _Absent()
 
 
 def form(kind: Type, value: Any) -> str:
-    """Which of the type's forms a value takes: "map", "scalar" or "list". What fits none, null among it, takes the first."""
+    """The form of the type that a value takes: "map", "scalar" or "list"; the first one for null and other values."""
     if kind.form:
         return kind.form
     if isinstance(value, dict):
@@ -161,7 +161,7 @@ def _collect_members(members: dict[str, Any], kind: Type, path: Path, paths: lis
 
 
 def complaint(value: Any, kind: Type, *, allow_duplicates: bool = False) -> str:
-    """All that is wrong with a value, as one text; "" when it fits."""
+    """All validation errors of a value as one text; "" when it is valid."""
     problems = [f"{path}: {text}" if path else text for path, text in _Validation(allow_duplicates).value(value, kind, "")]
     if len(problems) < 2:
         return problems[0] if problems else ""
@@ -217,7 +217,7 @@ class _Validation:
 
 
 def scalar_error(value: Any, scalar: str) -> str:
-    """What is wrong with a value that should be a scalar; "" when nothing is."""
+    """Validation error of a scalar; "" when it is valid."""
     is_text, is_flag = isinstance(value, str), isinstance(value, bool)
     is_number = isinstance(value, (int, float)) and not is_flag
     if scalar == NUMERIC and not is_number:

@@ -1,4 +1,4 @@
-"""Who owns what after a change, and what an apply makes of an object (structured-merge-diff's Updater).
+"""Field ownership after an update, and server-side apply (structured-merge-diff's Updater).
 
 - A set of fields is in the version in which it was recorded; the object is converted to it. Managers of versions that are gone are dropped.
 - A plain update takes what it changes from all others. An apply that would change what others own is a conflict, unless forced; what its
@@ -69,12 +69,12 @@ class Value:
 
 
 def compared(versions: Versions, live: Map, new: Map, version: str) -> Comparison:
-    """What changed, as far as the endpoint writes it."""
+    """Changes among the fields that the endpoint writes."""
     return without_reset_fields(compare(live, new, versions.types[version]), versions.reset_filter)
 
 
 def without_reset_fields(changes: Comparison, wanted: Filter) -> Comparison:
-    """Of changes, those that an endpoint writes."""
+    """The changes to fields that an endpoint writes."""
     added, modified, removed = changes
     return Comparison(added and wanted(added), modified and wanted(modified), removed and wanted(removed))
 

@@ -1,4 +1,4 @@
-"""Which part of the old object belongs to a part of the new one: what ratcheting of validation (KEP-4008) needs.
+"""Correlation of parts of old and new objects, for ratcheting validation (KEP-4008).
 
 A field belongs to the field of that name; an item of a list only where the list is a map by keys, to the item with its keys.
 

@@ -1,4 +1,4 @@
-"""What is wrong with a value by a schema, in upstream's words: the validator of kube-openapi, step by step.
+"""Validation by an OpenAPI schema with upstream's messages (kube-openapi's validator).
 
 - `explain(node, value, path)` gives an `Outcome`: the failures, each message once, and how many steps passed. Of several schemas in
   anyOf or oneOf the failures of the one with most passed steps are told, so steps are counted as upstream counts them.

@@ -1,4 +1,4 @@
-"""Failures of validation by a schema, and how they are told as field errors.
+"""Failures of schema validation, and their field errors.
 
 Upstream: kube-openapi pkg/validation/errors and validate/result.go; kubeOpenAPIResultToFieldErrors in apiextensions-apiserver.
 """
@@ -19,7 +19,7 @@ ROOT = "<nil>"
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """One failure: its message, the path of what failed ("" for the whole), its kind, and what the field error shows."""
+    """One failure: message, path ("" for the root), kind, and the value that the field error shows."""
 
     message: str
     name: str = ""
@@ -55,7 +55,7 @@ class Failure:
 
     @classmethod
     def limit(cls, path: str, words: str, value: Any) -> Failure:
-        """A value beyond a limit; `words` come after "should"."""
+        """A value beyond a limit; `words` follow "should"."""
         return cls(f"{path} in body should {words}", path, OTHER, value)
 
 
@@ -70,7 +70,7 @@ class Outcome:
         self._messages: set[str] = set()
 
     def add(self, failure: Failure) -> None:
-        """One failure more, unless its message was told."""
+        """Add a failure, unless its message was added before."""
         if failure.message not in self._messages:
             self._messages.add(failure.message)
             self.failures.append(failure)

@@ -1,4 +1,4 @@
-"""Formats of strings: what kube-openapi's registry of formats accepts.
+"""Formats of strings in kube-openapi's registry.
 
 `is_valid(name, text)` knows every name of the registry, with or without hyphens; `supported` says whether a schema's format counts at all.
 
@@ -46,7 +46,7 @@ def normalized(name: str) -> str:
 
 
 def check_of(name: str) -> Check | None:
-    """What tells whether a text has the format; None for an unknown one."""
+    """Predicate for a format; None for an unknown one."""
     return CHECKS.get(normalized(name))
 
 

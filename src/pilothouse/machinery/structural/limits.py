@@ -69,7 +69,7 @@ def _mismatch(pattern: str, value: str) -> str:
 
 
 def array_limits(node: Node, value: list[Any], path: str, outcome: Outcome) -> None:
-    """How many items a list may have, and whether one may be there twice."""
+    """minItems, maxItems and uniqueItems of a list."""
     least, most = node.data.get("minItems"), node.data.get("maxItems")
     if least is not None and len(value) < least:
         outcome.add(Failure.limit(path, f"have at least {least} items", len(value)))
@@ -80,7 +80,7 @@ def array_limits(node: Node, value: list[Any], path: str, outcome: Outcome) -> N
 
 
 def object_limits(node: Node, value: dict[str, Any], path: str, outcome: Outcome) -> None:
-    """How many fields a map may have."""
+    """minProperties and maxProperties of a map."""
     least, most = node.data.get("minProperties"), node.data.get("maxProperties")
     if least is not None and len(value) < least:
         outcome.add(Failure.limit(path, f"have at least {least} properties", len(value)))

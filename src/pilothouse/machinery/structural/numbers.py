@@ -37,7 +37,7 @@ def is_integral(number: float) -> bool:
 
 
 def deeply_normalized(value: Any) -> Any:
-    """The same for what is below a value of parsed JSON; itself where nothing is to be changed."""
+    """The same for all numbers in a JSON value; the value itself when nothing changes."""
     if value.__class__ is dict:
         return {name: deeply_normalized(child) for name, child in value.items()}
     if value.__class__ is list:

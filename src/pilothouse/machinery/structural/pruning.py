@@ -1,4 +1,4 @@
-"""Fields that a structural schema does not know are taken out of an object; so are nulls where the schema allows none.
+"""Pruning of unknown fields by a structural schema, and dropping of nulls.
 
 - `prune` gives the paths of what it took out, sorted as upstream sorts them; `drop_nulls` takes out nulls that are neither allowed nor
   replaced by a default.
@@ -89,7 +89,7 @@ class CleanChecks:
         self._made: dict[tuple[int, bool, bool], Clean] = {}
 
     def of(self, node: Node | None, *, embedded: bool, preserving: bool = False) -> Clean:
-        """The function of a schema. False means that the object is to be looked at closer."""
+        """Check of a schema. It returns False when the object has to be pruned."""
         if node is None:
             return _clean_when_preserved if preserving else _clean_without_schema
         key = (id(node), embedded, preserving)

@@ -26,7 +26,7 @@ META_FIELDS = frozenset({"apiVersion", "kind", "metadata"})
 
 
 class Node:
-    """One schema. `properties` and `items` are nodes; `additional` is the node of a map's values where they have one."""
+    """A schema. `properties` and `items` are nodes; `additional` is the node of additionalProperties."""
 
     __slots__ = (
         "additional",

@@ -1,4 +1,4 @@
-"""StructuralSchema: one version's schema of a kind, and what is done by it."""
+"""StructuralSchema: validation, pruning and defaulting by one version's schema."""
 
 from __future__ import annotations
 

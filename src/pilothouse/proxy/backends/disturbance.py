@@ -1,4 +1,4 @@
-"""Hears from the kernel when another process changes a table of ours: nftables' own notifications, so nothing is polled.
+"""Notifications of nftables about changes that other processes made to our tables.
 
 Kernel interface: nfnetlink multicast group NFNLGRP_NFTABLES; a transaction's messages end with one that names its process.
 """
@@ -23,7 +23,7 @@ READ_BYTES = 1 << 16
 
 
 async def disturbances(table: str) -> AsyncIterator[None]:
-    """One item each time that another process took something out of `table`, or that notifications were lost (then it may have)."""
+    """One item each time that another process removed something from `table`, or that notifications were lost."""
     loop = asyncio.get_running_loop()
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, NETLINK_NETFILTER) as listener:
         listener.bind((0, 1 << (NFNLGRP_NFTABLES - 1)))

@@ -1,4 +1,4 @@
-"""What a proxy backend promises: that packets are treated as the plans say. One implementation a file."""
+"""Interface of a proxy backend, which treats packets as the plans say. One implementation in each file."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Backend(Protocol):
         ...
 
     def disturbances(self) -> AsyncIterator[None]:
-        """One item each time that somebody else took away what this backend put in place; never polls."""
+        """One item each time that another process removed rules of this backend; never polls."""
         ...
 
     def close(self) -> None:

@@ -15,7 +15,7 @@ MESSAGE_LIMIT = 2000
 
 
 class LibNftables:
-    """One context; used by one thread at a time."""
+    """A libnftables context; used by one thread at a time."""
 
     def __init__(self) -> None:
         try:

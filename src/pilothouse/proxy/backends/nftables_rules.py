@@ -1,4 +1,4 @@
-"""From a PortPlan to nftables: chains, sets and map elements, as values that can be compared; and the fixed frame around them.
+"""nftables chains, sets and map elements of a PortPlan as comparable values, and the fixed part of the table.
 
 Maps lead packets on in one look-up, so the cost of a packet does not depend on the number of Services; and most ports are nothing but
 map elements, so the cost of a change does not either: `service-ips` leads to the chain `pick-N`, which all ports with N endpoints
@@ -34,7 +34,7 @@ class Element(NamedTuple):
 
 @dataclass(slots=True)
 class Rules:
-    """What one port puts into the table. The value of a set's element is empty; `picks` are the shared chains that it uses."""
+    """Rules of one Service port. Set elements have an empty value; `picks` are the shared chains that it uses."""
 
     picks: set[int] = field(default_factory=set)
 
@@ -45,7 +45,7 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What the fixed part of the table needs to know of the node."""
+    """Facts about the node for the fixed part of the table."""
 
     table: str
     node_ips: Sequence[str]
@@ -64,7 +64,7 @@ def name_of(kind: str, plan: PortPlan, more: str = "") -> str:
 
 
 def rules_of(plan: PortPlan, frame: Frame) -> Rules:
-    """Everything that one port of a Service needs."""
+    """Rules of one Service port."""
     rules = Rules()
     for target in {*plan.everywhere, *plan.here}:
         rules.elements[Element("hairpin", f"{target.address} . {target.address}")] = ""
@@ -85,7 +85,7 @@ def key_of(plan: PortPlan, front: Target) -> str:
 
 
 def add_front(rules: Rules, plan: PortPlan, holder: str, key: str, chain: str, targets: tuple[Target, ...]) -> None:
-    """Where packets for one address or port go, and what those get that go nowhere."""
+    """Rules for one address or port: the targets of packets, and the verdict when there are none."""
     if chain:
         rules.elements[Element(f"service-{holder}", key)] = f"goto {chain}"
     if not targets:
@@ -140,12 +140,12 @@ def dnat(plan: PortPlan, targets: tuple[Target, ...]) -> str:
 
 
 def no_endpoints_verdict(plan: PortPlan) -> str:
-    """Without any endpoint a client is told so; where only this node has none, the packet is dropped."""
+    """Verdict without an endpoint: reject; drop when only this node has none."""
     return "goto refuse" if not plan.everywhere else "drop"
 
 
 def add_external(rules: Rules, plan: PortPlan, frame: Frame) -> None:
-    """What comes from outside keeps its source only under the policy Local; otherwise an endpoint could be on another node."""
+    """Rules for external traffic: its source address is kept only under externalTrafficPolicy Local."""
     fronts = [Target(address, plan.port) for address in (*plan.external_ips, *plan.load_balancer_ips)]
     ports = [Target(address, plan.node_port) for address in frame.node_ips if plan.node_port]
     if plan.external_local:

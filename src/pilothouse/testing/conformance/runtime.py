@@ -1,4 +1,4 @@
-"""The promises of a container runtime as tests: inherit `RuntimeConformance` and say how one is opened and what it runs.
+"""Conformance tests of a container runtime: inherit `RuntimeConformance`, and say how one is opened.
 
     class TestMine(RuntimeConformance):
         def open(self): ...                      # a Runtime
@@ -25,7 +25,7 @@ LABELS = {"io.kubernetes.pod.uid": "conformance"}
 
 
 class RuntimeConformance:
-    """What every container runtime promises; inherit it and implement `open`, `program` and `advance`."""
+    """Tests of the promises of every container runtime; implement `open`, `program` and `advance`."""
 
     log_directory = "/var/log/pods/conformance"
 

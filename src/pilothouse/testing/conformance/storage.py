@@ -1,4 +1,4 @@
-"""The promises of a store as tests: inherit `StorageConformance` and say how a store is opened.
+"""Conformance tests of a store: inherit `StorageConformance`, and say how one is opened.
 
     class TestMine(StorageConformance):
         def open(self, path): return MyStorage(path)
@@ -40,7 +40,7 @@ def told(events: Sequence[Event]) -> list[tuple[str, str]]:
 
 
 class StorageConformance:
-    """What every store promises; inherit it and implement `open`."""
+    """Tests of the promises of every store; implement `open`."""
 
     compaction_is_a_write = False
     """Whether a compaction takes a revision, as that of a store does which several compact by turns."""

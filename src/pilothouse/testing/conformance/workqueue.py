@@ -1,4 +1,4 @@
-"""The promises of a work queue as tests: inherit `WorkQueueConformance` and give it a queue.
+"""Conformance tests of a work queue: inherit `WorkQueueConformance`, and make one.
 
 class TestMine(WorkQueueConformance):
     def make(self, clock): return MyQueue(clock)
@@ -19,7 +19,7 @@ from pilothouse.kit.virtual_clock import VirtualClock, wait_until_idle
 
 
 class WorkQueueConformance:
-    """What every work queue promises; inherit it and implement `make`."""
+    """Tests of the promises of every work queue; implement `make`."""
 
     def make(self, clock: Clock) -> Any:
         """The queue under test; to be overridden."""

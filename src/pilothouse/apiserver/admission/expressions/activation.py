@@ -55,7 +55,7 @@ class RequestVariables:
 
     @property
     def of_conditions(self) -> Mapping[str, Any]:
-        """What match conditions see: no namespace, as upstream."""
+        """Variables of match conditions: without the namespace, as upstream."""
         if self._conditions is None:
             self._conditions = {**self.all, "namespaceObject": None}
         return self._conditions
@@ -86,7 +86,7 @@ class RequestValues:
         return RequestVariables({**known.unauthorized, "params": await self._param_json(param, resource)}, self._authorizer)
 
     async def convert(self, version: Version) -> dict[str, Any]:
-        """What the request gives in one version. A webhook that converts is asked once, in a thread: StatusError when it fails."""
+        """Convert the request's objects to one version. A conversion webhook is called once, in a thread; StatusError when it fails."""
         request = self._request
         if request.resource.converter is None or version.resource is request.resource:
             return values_of(request, version)
@@ -192,7 +192,7 @@ def param_json(param: Any, resource: Resource[Any] | None) -> Any:
 
 
 def namespace_json(namespace: Namespace | None) -> Any:
-    """What expressions see of the namespace: no kind, and no record of fields or owners."""
+    """The namespace as expressions see it: without kind, managedFields and ownerReferences."""
     if namespace is None:
         return None
     value = codec.to_dict(namespace)

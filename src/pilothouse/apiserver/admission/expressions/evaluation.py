@@ -41,7 +41,7 @@ class TooLarge(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What an expression gives: a value of CEL, or an error."""
+    """Result of an expression: a CEL value or an error."""
 
     value: Any = None
     error: str = ""
@@ -138,7 +138,7 @@ class Evaluation:
 
 
 async def in_thread_if_costly(evaluate: Callable[..., T], *args: Any) -> T:
-    """What `evaluate(*args, is_small=...)` gives: tried on the loop first, and done in a thread when it costs more than SMALL."""
+    """Result of `evaluate(*args, is_small=...)`: tried on the loop first, then in a thread when it costs more than SMALL."""
     try:
         return evaluate(*args, is_small=True)
     except TooLarge:

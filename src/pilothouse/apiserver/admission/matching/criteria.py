@@ -1,4 +1,4 @@
-"""Whether a webhook or a policy is about a request, and in which version it is to see it.
+"""Whether a request matches a webhook or a policy, and the version of the object that it gets.
 
 - A request that the selectors or the rules leave out is left out, also when one of the selectors cannot be judged.
 - A namespace that is not there is an error (404) only for what the rules select.
@@ -75,7 +75,7 @@ def _selector(said: LabelSelector | None) -> Selector:
 
 
 def target_of(request: AdmissionRequest, version: Version | None = None) -> Target:
-    """What rules look at of a request, as it is or as if made in another version."""
+    """What rules compare of a request, as made or as if made in another version."""
     resource = request.served if version is None else version.resource
     return Target(request.operation, resource, request.subresource, bool(request.namespace))
 
@@ -136,6 +136,6 @@ async def _is_in_chosen_namespace(selector: Selector, request: AdmissionRequest,
 
 
 async def match(criteria: Criteria, request: AdmissionRequest, world: World) -> Version | None:
-    """The version in which the owner of the criteria is to see the request; None when it is not about it."""
+    """Version in which a webhook or policy gets the request; None when it does not match."""
     version = selected(criteria, request, world.catalogue)
     return version if version is not None and await is_chosen(criteria, request, world) else None

@@ -1,4 +1,4 @@
-"""Index of those who have criteria, by what requests have in common: what nobody is about costs one lookup in a dict.
+"""Index of webhooks and policies by resource and operation; a request that none matches costs one lookup.
 
 What rules select follows from operation, resource, subresource and whether a namespace is named: it is found once for each such
 combination. The index is made anew when its owners change; it begins anew when the catalogue changes.
@@ -30,8 +30,10 @@ class Candidate(Generic[T]):
     version: Version | None
 
     async def match(self, request: AdmissionRequest, world: World) -> Version | None:
-        """The version in which the owner is to see the request; None when the selectors, or the name, leave it out. StatusError when
-        that cannot be judged."""
+        """Version in which the webhook or policy gets the request; None when selectors or name do not match.
+
+        Raises StatusError when that cannot be decided.
+        """
         version = self.version or selected(self.criteria, request, world.catalogue)
         return version if version is not None and await is_chosen(self.criteria, request, world) else None
 
@@ -50,7 +52,7 @@ class Index(Generic[T]):
         self._known: dict[Key, Sequence[Candidate[T]]] = {}
 
     def candidates(self, request: AdmissionRequest) -> Sequence[Candidate[T]]:
-        """Those who may be about the request, in their order."""
+        """Webhooks or policies that may match the request, in their order."""
         if not self._owners:
             return ()
         if self._revision != self._catalogue.revision:

@@ -39,7 +39,7 @@ class Rule(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a rule looks at of a request. `is_in_namespace` also holds for a Namespace itself, whose request bears its own name."""
+    """What a rule compares of a request. `is_in_namespace` also holds for a Namespace, whose request carries its own name."""
 
     operation: str
     resource: Resource[Any]

@@ -1,4 +1,4 @@
-"""What the admission plugin NodeRestriction holds a kubelet to, resource by resource.
+"""Checks of the admission plugin NodeRestriction, by resource.
 
 Each check takes (request, world, node), and raises the refusal in upstream's words.
 """

@@ -1,4 +1,4 @@
-"""What stands for the node itself: its Node, Lease, CSINode, ResourceSlices and certificate; and the status of claims."""
+"""NodeRestriction for objects of the node itself (Node, Lease, CSINode, ResourceSlices, certificate requests) and the status of claims."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ async def check_signing_request(request: AdmissionRequest, world: World, node: s
 
 
 def common_name(request: str) -> str:
-    """The last common name of a request (base64 of PEM), "" without one. ValueError in upstream's words for what is none."""
+    """The last common name of a certificate request (base64 of PEM), "" without one. Raises ValueError with upstream's message."""
     from cryptography import x509
     from cryptography.x509.oid import NameOID
 
@@ -137,7 +137,7 @@ def common_name(request: str) -> str:
 
 
 async def check_claim(request: AdmissionRequest, world: World, node: str) -> None:
-    """Of a claim a kubelet changes what its volume has become, and nothing else."""
+    """Allow a kubelet to change only the resize status of a claim."""
     if request.subresource != "status":
         raise refused(request, "may only update PVC status")
     if request.operation != UPDATE:

@@ -1,4 +1,4 @@
-"""What a kubelet may ask certificates for: its own node, pods that run on it, their ServiceAccounts, signers that they name.
+"""NodeRestriction for PodCertificateRequests: only of Pods on the kubelet's node, with their ServiceAccount and signers.
 
 What may be the lag of a cache (uids, missing objects) is answered with 500, so that the kubelet tries again; what cannot be, with 403.
 Source: upstream's NodeRestriction.

@@ -1,4 +1,4 @@
-"""Pods that a kubelet may write: mirrors of its own, and the status and eviction of those that are bound to its node."""
+"""NodeRestriction for Pods: mirror Pods of the node, and status and eviction of Pods bound to it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CLAIM_FIELDS = {
 
 
 async def check(request: AdmissionRequest, world: World, node: str) -> None:
-    """Refuse what a kubelet writes to Pods that is not its own to write. Raises StatusError."""
+    """Refuse writes to Pods that do not belong to the kubelet's node. Raises StatusError."""
     match request.subresource:
         case "":
             await _check_pod(request, world, node)

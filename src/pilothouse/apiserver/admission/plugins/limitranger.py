@@ -72,7 +72,7 @@ def set_defaults(pod: Pod, limit_range: LimitRange) -> None:
 
 
 def pod_breaches(pod: Pod, limit_range: LimitRange) -> Iterator[str]:
-    """What a pod breaks of the items for containers, then for pods, in upstream's words. As LimitRanger's PodValidateLimitFunc."""
+    """Violations of a LimitRange by a Pod: container items first, then Pod items (LimitRanger's PodValidateLimitFunc)."""
     for item in items(limit_range, "Container"):
         for container in (*pod.spec.containers, *pod.spec.initContainers):
             yield from _breaches(item, container.resources.requests, container.resources.limits)
@@ -82,8 +82,7 @@ def pod_breaches(pod: Pod, limit_range: LimitRange) -> Iterator[str]:
 
 
 def pod_totals(pod: Pod) -> tuple[Amounts, Amounts]:
-    """Requests and limits of a pod without its overhead: sidecars and the largest init container count, and what is said for the
-    pod as a whole goes before what its containers say."""
+    """Requests and limits of a Pod without overhead, with sidecars and the largest init container; Pod-level resources take precedence."""
     requests = podresources.aggregate(pod.spec, lambda container: container.resources.requests)
     limits = podresources.aggregate(pod.spec, lambda container: container.resources.limits)
     if pod.spec.resources is not None:
@@ -97,7 +96,7 @@ def _texts(totals: podresources.Totals) -> Amounts:
 
 
 def claim_breaches(claim: PersistentVolumeClaim, limit_range: LimitRange) -> Iterator[str]:
-    """What a claim's storage request breaks of the items for claims. As LimitRanger's PersistentVolumeClaimValidateLimitFunc."""
+    """Violations of a LimitRange by a claim's storage request (LimitRanger's PersistentVolumeClaimValidateLimitFunc)."""
     asked = claim.spec.resources.requests
     for item in items(limit_range, "PersistentVolumeClaim"):
         for name, bound in sorted(item.min.items()):

@@ -1,4 +1,4 @@
-"""NodeRestriction: a kubelet writes what is of its own node, and nothing else (upstream's plugin/pkg/admission/noderestriction).
+"""NodeRestriction: limits kubelets to objects of their own node (upstream's plugin/pkg/admission/noderestriction).
 
 Who it is says its user name, `system:node:<name>`, in the group `system:nodes`; other users pass.
 """
@@ -28,13 +28,13 @@ CHECKS: Mapping[tuple[str, str], Check] = {
 
 
 class NodeRestriction(Plugin):
-    """Restricts kubelets to what is of their own node."""
+    """Limits kubelets to objects of their own node."""
 
     name = "NodeRestriction"
     on_by_default = False
 
     async def mutate(self, request: AdmissionRequest, world: World) -> None:
-        """Refuse what a kubelet writes that is not its own. Other users pass, and so do connections."""
+        """Refuse writes of kubelets to objects of others. Other users and connections pass."""
         node = node_of(request.user)
         if node is None or request.operation == CONNECT:
             return

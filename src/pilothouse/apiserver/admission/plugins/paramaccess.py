@@ -1,4 +1,4 @@
-"""Who writes an admission policy or its binding must be allowed to read the params that it names.
+"""Requires that writers of admission policies and bindings may read the params that these name.
 
 Upstream asks this in the strategies of the four kinds (pkg/registry/admissionregistration, authz.go), after they have been validated.
 """

@@ -33,6 +33,6 @@ class PersistentVolumeClaimResize(Plugin):
 
 
 def requested_storage(claim: PersistentVolumeClaim) -> int:
-    """How much storage a claim asks for."""
+    """Storage request of a claim."""
     requests = claim.spec.resources.requests if claim.spec.resources is not None else {}
     return quantity.parse(requests.get("storage", "0")).nanos

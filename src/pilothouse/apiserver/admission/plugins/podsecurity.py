@@ -1,4 +1,4 @@
-"""PodSecurity: a namespace's labels say which pods it takes, and of which it warns.
+"""PodSecurity: enforces the standards that a namespace's labels ask for, and warns.
 
 - Only pods are turned away; of workloads that would make such pods their writer is warned.
 - A namespace that becomes stricter keeps the pods that it has: its writer is told which of them break the new standard.
@@ -114,7 +114,7 @@ async def _judge_namespace(request: AdmissionRequest, world: World) -> None:
 
 
 def of_those_that_stay(namespace: str, standard: Standard, pods: Any) -> list[str]:
-    """Which of a namespace's pods break the standard: those that break the same are told as one, by the first of their names."""
+    """Warnings about existing Pods of a namespace that violate the standard, grouped by violation."""
     names: dict[str, list[str]] = {}
     for pod in pods[:PODS_LIMIT]:
         broken = standard.findings(pod.metadata, pod.spec)
@@ -144,7 +144,7 @@ def template_of(workload: Any) -> Any:
 
 
 def matters(new: Pod, old: Pod) -> bool:
-    """Whether an update changes what the standards look at: images (and so containers), or the old form of seccomp profiles."""
+    """Whether an update changes what the standards check: images (and so containers), or old seccomp annotations."""
     if new.metadata.annotations.get(wellknown.SECCOMP_POD) != old.metadata.annotations.get(wellknown.SECCOMP_POD):
         return True
     for kind in ("containers", "initContainers", "ephemeralContainers"):

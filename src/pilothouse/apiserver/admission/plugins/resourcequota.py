@@ -83,7 +83,7 @@ async def _charged(request: AdmissionRequest, world: World, resource_quota: Reso
 
 
 def growth(request: AdmissionRequest, names: Iterable[str], world: World, resource_quota: ResourceQuota) -> quota.Usage:
-    """What the request adds to a quota's usage of those names: all of it when the quota did not count the object before.
+    """Usage that the request adds to a quota, by resource name; all of it when the quota did not count the object before.
 
     What it gives back is the controller's to take off.
     """

@@ -1,4 +1,4 @@
-"""ServiceAccount: gives every pod an identity, and the volume by which its processes can prove it.
+"""ServiceAccount: sets the ServiceAccount of Pods, and mounts its token.
 
 - A pod that names no ServiceAccount gets `default`; one that names a missing account is refused.
 - The default account of a new namespace is made by a controller: a pod that comes first waits for it, WAIT_SECONDS at most.
@@ -99,7 +99,7 @@ def _check_mirror(request: AdmissionRequest, pod: Pod) -> None:
 
 
 def should_mount(account: ServiceAccount, pod: Pod) -> bool:
-    """The pod's word goes before the account's; both silent means yes."""
+    """Whether to mount the token: the Pod's field takes precedence over the account's; the default is true."""
     for said in (pod.spec.automountServiceAccountToken, account.automountServiceAccountToken):
         if said is not None:
             return said
@@ -134,5 +134,5 @@ def _token_source() -> ProjectedVolumeSource:
 
 
 def token_volume(name: str) -> Volume:
-    """The same object in all pods: nobody may change what is committed, and nothing in it is left to be filled in before."""
+    """The token volume, the same object in all Pods: committed objects are never changed."""
     return Volume(name=name, projected=_token_source())

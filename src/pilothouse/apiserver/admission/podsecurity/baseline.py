@@ -1,4 +1,4 @@
-"""The baseline standard: what lets a pod out of its box."""
+"""The baseline standard of Pod security."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ def _is_wrong(options: SELinuxOptions, allowed: frozenset[str]) -> bool:
 
 
 def seccomp_annotations(meta: ObjectMeta, spec: PodSpec) -> Finding | None:
-    """How profiles were told before there was a field for them."""
+    """Seccomp profiles in annotations, from before the field existed."""
     keys = {wellknown.SECCOMP_POD, *(wellknown.SECCOMP_CONTAINER_PREFIX + container.name for container in containers(spec))}
     wrong = sorted(f"{key}={json.dumps(value)}" for key, value in meta.annotations.items() if key in keys and not _is_known(value))
     return Finding("seccompProfile", f"forbidden {number('annotation', 'annotations', len(wrong))} {', '.join(wrong)}") if wrong else None

@@ -1,4 +1,4 @@
-"""What a check of the standards is, and the words in which they speak of containers."""
+"""Checks of the Pod security standards, and their wording for containers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pilothouse.machinery.meta_v1 import ObjectMeta
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a pod breaks: the reason groups pods in warnings, the detail names fields and containers."""
+    """A violation: the reason groups Pods in warnings, the detail names fields and containers."""
 
     reason: str
     detail: str
@@ -35,12 +35,12 @@ class Check:
     overrides: Check | None = None
 
     def at(self, minor: int) -> Run | None:
-        """What holds in a version; None before there was any rule."""
+        """The check of a version; None before it existed."""
         return next((run for since, run in reversed(self.versions) if since <= minor), None)
 
 
 def containers(spec: PodSpec) -> Iterator[Any]:
-    """Of every sort, in upstream's order."""
+    """Containers of every kind, in upstream's order."""
     yield from spec.initContainers
     yield from spec.containers
     yield from spec.ephemeralContainers
@@ -67,7 +67,7 @@ def container_names(names: Sequence[str]) -> str:
 
 
 def setters(pod: bool, names: Sequence[str]) -> str:
-    """Who sets a field wrongly: the pod itself, containers, or both."""
+    """Who sets a forbidden value: the Pod, containers, or both, in upstream's words."""
     return " and ".join([*(["pod"] if pod else []), *([container_names(names)] if names else [])])
 
 
@@ -77,7 +77,7 @@ def on_windows(spec: PodSpec) -> bool:
 
 
 def but_windows(run: Run) -> Run:
-    """The check for all but pods of Windows, whose containers know no such field."""
+    """The check for all Pods but those of Windows, which do not have the field."""
 
     def checked(meta: ObjectMeta, spec: PodSpec) -> Finding | None:
         return None if on_windows(spec) else run(meta, spec)

@@ -1,4 +1,4 @@
-"""Which standard a namespace's labels ask for, and what a pod breaks of it."""
+"""Standards that a namespace's labels ask for, and violations by a Pod."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Standard:
         return LEVELS.index(self.level)
 
     def findings(self, meta: ObjectMeta, spec: PodSpec) -> list[Finding]:
-        """What a pod breaks."""
+        """Violations by a Pod."""
         if not self.strictness:
             return []
         stricter = [check for check in RESTRICTED if check.at(self.minor)] if self.level == "restricted" else []
@@ -53,7 +53,7 @@ class Standard:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What a namespace asks for: whom it turns away, and of whom it warns. (Audit is read, and judged right or wrong.)"""
+    """Standards of a namespace for enforce, audit and warn. (Audit is parsed and validated only.)"""
 
     enforce: Standard = Standard()
     audit: Standard = Standard()

@@ -1,4 +1,4 @@
-"""The restricted standard: beyond the baseline, what a pod must say to be held tight."""
+"""The restricted standard of Pod security: what it requires beyond the baseline."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ValidatingAdmissionPolicy and MutatingAdmissionPolicy in action: what they see, how they decide, what they change.
+"""ValidatingAdmissionPolicy and MutatingAdmissionPolicy: matching, evaluation, and mutation.
 
 | file | holds |
 |---|---|

@@ -1,4 +1,4 @@
-"""What both kinds of policies have of expressions: variables and match conditions.
+"""Compiled expressions that both kinds of policies have: variables and match conditions.
 
 They are compiled at the first request, not when the policy is written.
 """
@@ -28,7 +28,7 @@ class CompiledPolicy(Generic[Policy]):
 
     @cached_property
     def variables(self) -> Mapping[str, Compiled]:
-        """By name, in their order: each may use those before it."""
+        """Variables by name, in their order; each may use earlier ones."""
         return {each.name: self._compiler.add_variable(each.name, each.expression) for each in self.policy.spec.variables}
 
     @cached_property

@@ -1,4 +1,4 @@
-"""What metrics say of policies (upstream: policy/validating/metrics, policy/mutating/metrics): nothing where all validations are true."""
+"""Metrics of policies (upstream: policy/validating/metrics, policy/mutating/metrics)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def error_type(message: str) -> str:
 
 
 def count_verdict(metrics: AdmissionMetrics, names: tuple[str, str], actions: Sequence[str], verdict: Verdict, seconds: float) -> None:
-    """Note what a validating policy said under a binding and what follows; what is false counts as "invalid_error", as upstream."""
+    """Count the result of a validating policy under a binding; a false validation counts as "invalid_error", as upstream."""
     noted: list[tuple[str, str]] = []
     for decision in verdict.decisions:
         if decision.denies:

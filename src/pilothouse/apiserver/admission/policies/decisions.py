@@ -1,4 +1,4 @@
-"""What a ValidatingAdmissionPolicy says of one object with one parameter: pure, from the results of its expressions.
+"""Decision of a ValidatingAdmissionPolicy about one object and one param, from the results of its expressions. Pure.
 
 Upstream: policy/validating/validator.go.
 """
@@ -19,7 +19,7 @@ UNSUPPORTED = "valueExpression '{expression}' resulted in unsupported return typ
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Of one validation: `denies`, with `message` and `reason` ("" where an error denies). `is_error`: it could not be evaluated."""
+    """Decision of one validation: `denies`, with `message` and `reason` ("" for an error). `is_error`: the expression failed."""
 
     denies: bool = False
     message: str = ""

@@ -1,4 +1,4 @@
-"""What the streaming subresources share: finding kubelets, speaking WebSocket to clients and SPDY to kubelets.
+"""Shared by streaming subresources: finding kubelets, WebSocket to clients and SPDY to kubelets.
 
 - kubelets.py: where a pod's kubelet answers, and which container is meant. relay.py: SPDY clients, piped as they are.
 - remote_command.py: exec and attach of WebSocket clients. port_channels.py, tunnel.py: their port-forwards.

@@ -1,4 +1,4 @@
-"""One HTTP request passed on to a backend: a pod, a service's endpoint, a node's kubelet.
+"""Forwarding of one HTTP request to a backend: a Pod, a Service endpoint, or a kubelet.
 
 - Bodies stream in both directions; upgrades (WebSocket and others) become pipes.
 - Headers of the hop are dropped; the backend learns by X-Forwarded-* where it stands, and by Host what the client asked.
@@ -40,7 +40,10 @@ PAGE_LIMIT = 4 << 20
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """Where a request goes. `tls` verifies as it was made; None with https means: any certificate, as upstream has it for pods."""
+    """Target of a forwarded request.
+
+    `tls` is the context for verification; None with https accepts any certificate, as upstream does for Pods.
+    """
 
     scheme: str
     host: str
@@ -88,7 +91,7 @@ def upgrade_of(request: Request) -> str:
 
 
 def headers_of(request: Request) -> list[tuple[str, str]]:
-    """What a backend is told of the request: neither the headers of the hop nor those that say who somebody is."""
+    """Request headers for a backend: without hop-by-hop headers and identity headers."""
     kept = []
     for name, value in request.http.headers.items():
         lower = name.lower()
@@ -136,7 +139,7 @@ async def _passed(request: Request, backend: Backend, url: str, way: ProxyRoute)
 
 
 def as_is(url: str) -> URL:
-    """aiohttp would else decode and encode it anew."""
+    """A URL that aiohttp does not decode and encode again."""
     return URL(url, encoded=True)
 
 

@@ -1,4 +1,4 @@
-"""Where the kubelet of a pod answers, how to greet it, and which container of the pod is meant."""
+"""Address of a Pod's kubelet, its TLS, and the container that a request means."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Kubelet:
 
 
 def reader(api: ApiContext) -> Client:
-    """A client for what the server itself must look up; the user's right to the subresource was checked by the chain."""
+    """Client for lookups by the server itself; the chain has checked the user's permission for the subresource."""
     return Client(api.registry.transport(ADMIN))
 
 
@@ -49,7 +49,7 @@ async def pod_of(request: Request) -> Pod:
 
 
 def container_of(pod: Pod, wanted: str) -> str:
-    """The container that is meant: the one named, or the only one; 400 in upstream's words otherwise."""
+    """The container by name, or the only one. Raises upstream's 400."""
     name = pod.metadata.name
     spec = pod.spec
     main, init = [container.name for container in spec.containers], [container.name for container in spec.initContainers]
@@ -97,7 +97,7 @@ async def kubelet_on(api: ApiContext, node_name: str) -> Kubelet:
 
 
 async def must_be_real(api: ApiContext, node_name: str) -> None:
-    """503 for what runs on a node without a kubelet to talk to: a simulated node's addresses are nobody's, or somebody else's."""
+    """Raise a 503 for Pods on a simulated node, which has no kubelet to connect to."""
     if not node_name:
         return
     node = await reader(api).get(Node, node_name)
@@ -116,7 +116,7 @@ def address_of(node: Node) -> str:
 
 @lru_cache(maxsize=CONTEXTS_KEPT)
 def tls_of(client: KubeletClient | None) -> ssl.SSLContext | None:
-    """With the server's client certificate, trusting the cluster's CA alone."""
+    """TLS with the server's client certificate, trusting only the cluster's CA."""
     if client is None:
         return None
     context = ssl.create_default_context(cafile=client.ca_file)

@@ -48,14 +48,14 @@ ATTRIBUTE = re.compile(r"([^\s\"'<>/=]++)\s*=\s*(\"[^\"]*\"|'[^']*'|[^\s\"'>]+)"
 
 @dataclass(frozen=True, slots=True)
 class ProxyRoute:
-    """How a backend is reached: the proxy's own path, the backend's host and port, and the host that the client named."""
+    """How a backend is reached: the proxy's path, the backend's host and port, and the host that the client used."""
 
     prefix: str
     backend: str
     asked: str
 
     def back(self, link: str) -> str:
-        """A link to a path of the backend, as it is to be followed by who came through the proxy; others stay as they are."""
+        """A link to a path of the backend, rewritten to go through the proxy; other links are kept."""
         try:
             parts = urlsplit(link)
         except ValueError:
@@ -90,7 +90,7 @@ def rewritten(page: str, change: Callable[[str], str]) -> str:
 
 
 def end_of(page: str, mark: str, at: int) -> int:
-    """Where the next mark ends, in whichever case it is written; -1 for nowhere."""
+    """End of the next mark, ignoring case; -1 when there is none."""
     match = re.compile(re.escape(mark), re.IGNORECASE).search(page, at)
     return match.end() if match else -1
 

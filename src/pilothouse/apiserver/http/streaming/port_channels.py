@@ -21,7 +21,7 @@ PORTS_LIMIT = 100
 
 
 def ports_of(request: Request) -> list[int]:
-    """The ports of the query; 400 in upstream's words when there is none, or one that is no port."""
+    """Ports of the query. Raises upstream's 400 when there are none or one is invalid."""
     texts = [text for value in request.query.get("ports", []) for text in value.split(",")]
     if not texts:
         raise errors.bad_request('query parameter "ports" is required')

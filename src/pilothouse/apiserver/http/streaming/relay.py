@@ -11,7 +11,7 @@ from pilothouse.client.streaming.upgrade import PROTOCOL_HEADER, SPDY, Upgraded,
 
 
 async def relay(request: Request, kubelet: Kubelet, url: str) -> Response:
-    """Upgrade towards the kubelet first: what it refuses is refused to the client in the kubelet's own words."""
+    """Upgrade to the kubelet first; its refusal is passed to the client unchanged."""
     try:
         upgraded = await reach(request, kubelet, url, request.http.headers.getall(PROTOCOL_HEADER, []))
     except UpgradeRefused as error:

@@ -51,7 +51,7 @@ async def accepted(request: Request, protocol: str) -> AsyncIterator[web.WebSock
 
 
 async def messages(socket: web.WebSocketResponse) -> AsyncIterator[bytes | str]:
-    """What the client sends, until it closes or is gone."""
+    """Messages of the client, until it closes or disconnects."""
     while True:
         message: Any = await socket.receive()
         if message.type not in (WSMsgType.BINARY, WSMsgType.TEXT):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
+import struct
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +14,7 @@ import pytest
 
 from pilothouse.node import mounts
 from pilothouse.node.network import interface_name
-from tests.e2e.namespaces import inside
+from tests.e2e.namespaces import inside, within
 from tests.e2e.test_cluster_lifecycle import IMAGE, Machine, container_of, remaining, run_pod, shell
 from tests.e2e.tools import Kubectl, until
 
@@ -203,6 +205,43 @@ def test_what_is_removed_of_the_network_is_made_again(
         shell(*command)
     until(f"{loss} is made again", answers, SECONDS)
     assert container_of(bystander, "bystander") == before
+
+
+@pytest.mark.parametrize("loss", ["nft flush ruleset", "nft flush chain ip nat CNI-HOSTPORT-DNAT"])
+def test_rules_of_host_ports_that_were_removed_are_made_again(machine: Machine, bystander: Kubectl, loss: str) -> None:
+    until("the supervisor runs", lambda: is_well(machine), SECONDS)
+    port = {"containerPort": 80, "hostPort": 8099}
+    container = {"name": "web", "image": IMAGE, "command": ["sh", "-c", SERVE], "ports": [port]}
+    pod = {"metadata": {"name": "host-port"}, "spec": {"terminationGracePeriodSeconds": 1, "containers": [container]}}
+    bystander.apply({"apiVersion": "v1", "kind": "Pod", **pod})
+    bystander("wait", "--for=condition=Ready", "pod/host-port", "--timeout=180s")
+    address = f"{bystander.get('pod', 'host-port')['status']['hostIP']}:8099"
+    until("the host port answers", lambda: from_host(address) == "hello", SECONDS)
+    inside(f"pilothouse-{machine.name}", *loss.split())
+    until("it answers again", lambda: from_host(address) == "hello", SECONDS)
+    bystander("delete", "pod", "host-port", "--timeout=60s")
+    rules = inside(f"pilothouse-{machine.name}", "nft", "list", "ruleset")
+    assert "8099" not in rules, "they end with their pod"
+
+
+def test_tracked_connections_that_were_forgotten_harm_nobody(machine: Machine, bystander: Kubectl, service: tuple[Kubectl, str]) -> None:
+    kubectl, address = service
+    until("the service answers", lambda: from_host(address) == "hello", SECONDS)
+    before = container_of(bystander, "bystander")
+    within(f"pilothouse-{machine.name}", flush_conntrack)
+    assert from_host(address) == "hello"
+    assert kubectl("exec", "bystander", "--", "wget", "-T", "5", "-q", "-O", "-", f"http://{address}/") == "hello\n"
+    assert kubectl("get", "--raw", "/readyz") == "ok"
+    assert container_of(bystander, "bystander") == before
+
+
+def flush_conntrack() -> None:
+    """What `conntrack -F` asks the kernel for: IPCTNL_MSG_CT_DELETE without a tuple."""
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 12) as kernel:
+        kernel.send(struct.pack("=IHHIIBBH", 20, 1 << 8 | 2, 5, 1, 0, socket.AF_UNSPEC, 0, 0))
+        answer = kernel.recv(4096)
+    assert struct.unpack_from("=HH", answer, 4)[0] == 2, "an acknowledgement"
+    assert struct.unpack_from("=i", answer, 16)[0] == 0
 
 
 def from_host(address: str) -> str:

@@ -1,4 +1,5 @@
-"""Puts the node's network back when somebody removed a part of it: links, addresses, routes, the masquerade table, the pods' bridge.
+"""Puts the node's network back when somebody removed a part of it: links, addresses, routes, the masquerade table, the pods' bridge
+and the rules of their host ports.
 
 The kernel tells of every loss, in the host's network and in the node's; what is lost is looked for once they are quiet for SETTLE_SECONDS,
 and made again under the cluster's lock. (The service proxy guards its own table: proxy/proxy.py.)
@@ -16,7 +17,8 @@ from pilothouse.cluster.failure import ClusterFailure
 from pilothouse.cluster.node import make_node
 from pilothouse.cluster.state import ClusterState, Places, locked
 from pilothouse.kit.clock import Clock
-from pilothouse.node import namespaces, netwatch, network, pod_network
+from pilothouse.node import host_ports, namespaces, netwatch, network, pod_network
+from pilothouse.node.host_ports import HostPorts
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +36,10 @@ class NetworkRepair:
         self._lost = asyncio.Event()
         self._suspects: set[str] = set()
         """Pods' interfaces that were missing at the last look: one that is missing twice is no pod that ends."""
+        self._suspect_ports: set[Path] = set()
+        """The same for records of pods whose host ports had no rules."""
+        self._hopeless: set[Path] = set()
+        """Records of pods whose host ports cannot be mended."""
 
     async def run(self) -> None:
         """Watch the kernel's messages and restore what was removed, until cancelled."""
@@ -66,7 +72,7 @@ class NetworkRepair:
             await self._clock.sleep(RETRY_SECONDS)
             self._lost.set()
             return
-        if self._suspects:
+        if self._suspects or self._suspect_ports:
             self._lost.set()
             await self._clock.sleep(SETTLE_SECONDS)
         if made:
@@ -75,8 +81,8 @@ class NetworkRepair:
     def _repair(self) -> list[str]:
         """What was made again."""
         made = []
-        lost = self._missing_twice()
-        if not self._places.wanted.exists() or (network.is_complete(self._state.link()) and lost is None):
+        lost, ports = self._missing_twice(), self._ports_missing_twice()
+        if not self._places.wanted.exists() or (network.is_complete(self._state.link()) and lost is None and not ports):
             return []
         with locked(self._places, lambda _: None):
             if not self._places.wanted.exists():
@@ -87,7 +93,18 @@ class NetworkRepair:
             root = self._root()
             if root and lost is not None and pod_network.repair(self._state.namespace, root, self._state.mtu, lost):
                 made.append("the pods' network")
+            if root and ports:
+                self._hopeless |= {pod.record for pod in ports if not host_ports.repair(self._state.namespace, root, pod)}
+                made.append("the rules of host ports")
         return made
+
+    def _ports_missing_twice(self) -> list[HostPorts]:
+        """Host ports without rules at the last look and now."""
+        root = self._root()
+        missing = host_ports.missing(self._state.namespace, root) if root is not None else []
+        lost = [pod for pod in missing if pod.record in self._suspect_ports and pod.record not in self._hopeless]
+        self._suspect_ports = {pod.record for pod in missing} - {pod.record for pod in lost} - self._hopeless
+        return lost
 
     def _missing_twice(self) -> list[str] | None:
         """Interfaces of pods that were missing at the last look and are now; None when nothing is to be done about the pods' network."""

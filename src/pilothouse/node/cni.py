@@ -7,6 +7,7 @@ and `portMappings` makes `hostPort` work on the node's address. There is no masq
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 BRIDGE = "pilot0"
 """Interface of the node's namespace; at most 15 characters."""
@@ -14,6 +15,8 @@ BRIDGE = "pilot0"
 BINARIES = ("/usr/lib/cni", "/opt/cni/bin")
 """Where the plugins may lie: Debian's place, upstream's place."""
 
+VERSION = "0.4.0"
+PORTMAP = {"type": "portmap", "capabilities": {"portMappings": True}, "snat": True}
 PLUGINS = ("bridge", "host-local", "loopback", "portmap")
 
 
@@ -34,5 +37,9 @@ def configuration(pod_cidr: str, data_directory: str, mtu: int = 0) -> str:
     }
     if mtu:
         bridge["mtu"] = mtu
-    portmap = {"type": "portmap", "capabilities": {"portMappings": True}, "snat": True}
-    return json.dumps({"cniVersion": "0.4.0", "name": "pilothouse", "plugins": [bridge, portmap]}, indent=2) + "\n"
+    return json.dumps({"cniVersion": VERSION, "name": "pilothouse", "plugins": [bridge, PORTMAP]}, indent=2) + "\n"
+
+
+def folder_of(plugin: str) -> str:
+    """Where the plugins lie on this machine; Debian's place where there is none."""
+    return next((folder for folder in BINARIES if (Path(folder) / plugin).exists()), BINARIES[0])

@@ -15,6 +15,7 @@ from typing import Any
 
 from pilothouse.node import cni, namespaces, network
 
+RESULTS = "var/lib/cni/results"
 NETWORK = "pilothouse"
 """The `name` in cni.configuration."""
 
@@ -33,10 +34,15 @@ class PodInterface:
     gateway: str
 
 
+def records(folder: Path) -> list[Path]:
+    """CNI's files about the sandboxes of the pods' network."""
+    return sorted(folder.glob(f"{NETWORK}-*"))
+
+
 def results(folder: Path) -> list[PodInterface]:
     """Those that CNI keeps in `folder` (/var/lib/cni/results, as the node sees it)."""
     interfaces = []
-    for path in sorted(folder.glob(f"{NETWORK}-*")):
+    for path in records(folder):
         try:
             if interface := interface_of(json.loads(path.read_bytes()).get("result") or {}):
                 interfaces.append(interface)
@@ -88,7 +94,7 @@ def is_complete(pods: Sequence[PodInterface], masters: dict[str, str]) -> bool:
 
 def running(root: Path) -> list[PodInterface]:
     """Those whose sandbox is there, in the node whose mounts are seen at `root`."""
-    return [pod for pod in results(root / "var/lib/cni/results") if sandbox_of(pod, root).exists()]
+    return [pod for pod in results(root / RESULTS) if sandbox_of(pod, root).exists()]
 
 
 def sandbox_of(pod: PodInterface, root: Path) -> Path:

@@ -85,11 +85,10 @@ class Supervisor:
 
     def write_configuration(self) -> None:
         """config.toml and the CNI configuration: of this version of Pilothouse, whatever was there."""
-        binaries = next((folder for folder in cni.BINARIES if (Path(folder) / "bridge").exists()), cni.BINARIES[0])
         text = containerd.configuration(
             self.paths,
             runtime=containerd.find_runtime(),
-            cni_binaries=binaries,
+            cni_binaries=cni.folder_of("bridge"),
             restrict_oom_score=not may_lower_oom_score(),
         )
         self.paths.cni_configuration.parent.mkdir(parents=True, exist_ok=True)

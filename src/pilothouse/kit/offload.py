@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import gc
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -25,6 +27,29 @@ class _State:
 
     running = 0
     usual_switch = 0.005
+    lock = threading.Lock()
+    building = 0
+    """Who needs the garbage collector to wait; loops in several threads may."""
+    collects = True
+    """Whether it was on before the first of them came."""
+
+
+@contextmanager
+def collector_waiting() -> Iterator[None]:
+    """While the block runs the interpreter's garbage collector waits: what is being built is not garbage, and looking at it over and
+    over costs up to a third of the building. It is on again afterwards if it was before."""
+    with _State.lock:
+        if not _State.building:
+            _State.collects = gc.isenabled()
+            gc.disable()
+        _State.building += 1
+    try:
+        yield
+    finally:
+        with _State.lock:
+            _State.building -= 1
+            if not _State.building and _State.collects:
+                gc.enable()
 
 
 async def in_thread(function: Callable[..., T], *args: Any) -> T:
@@ -41,14 +66,13 @@ async def _giving_way(executor: ThreadPoolExecutor, function: Callable[..., T], 
     if not _State.running:
         _State.usual_switch = sys.getswitchinterval()
         sys.setswitchinterval(SWITCH_SECONDS)
-        gc.disable()
     _State.running += 1
     try:
-        return await asyncio.get_running_loop().run_in_executor(executor, function, *args)
+        with collector_waiting():
+            return await asyncio.get_running_loop().run_in_executor(executor, function, *args)
     finally:
         _State.running -= 1
         if not _State.running:
-            gc.enable()
             sys.setswitchinterval(_State.usual_switch)
 
 

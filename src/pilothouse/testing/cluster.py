@@ -32,6 +32,7 @@ from pilothouse.client.call import ListResult, Options
 from pilothouse.client.client import Client
 from pilothouse.kit.clock import Clock, SystemClock
 from pilothouse.kit.entropy import Entropy
+from pilothouse.kit.offload import collector_waiting
 from pilothouse.kit.running_clock import RunningClock
 from pilothouse.kit.virtual_clock import VirtualClock
 from pilothouse.kubelet.runtime.containers import ExecResult
@@ -91,7 +92,8 @@ class Cluster:
         """Return with every node Ready."""
         self._thread = LoopThread("pilothouse-test-cluster")
         try:
-            self._call(self._start(), START_LIMIT_SECONDS)
+            with collector_waiting():
+                self._call(self._start(), START_LIMIT_SECONDS)
         except BaseException:
             self.stop()
             raise

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 PATIENT = (HealthCheck.too_slow, HealthCheck.data_too_large)
-settings.register_profile("default", deadline=None, suppress_health_check=PATIENT, print_blob=True)
+settings.register_profile("default", deadline=None, suppress_health_check=PATIENT, print_blob=True, max_examples=40)
 settings.register_profile("fuzz", parent=settings.get_profile("default"), max_examples=500)
 
 

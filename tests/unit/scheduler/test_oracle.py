@@ -36,7 +36,7 @@ from pilothouse.scheduler.plugins.tainttoleration import TaintToleration
 from tests.unit.scheduler import oracle
 from tests.unit.scheduler.objects import columns, node, pod
 
-CHECKED = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+CHECKED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 EFFECTS = ("NoSchedule", "NoExecute", "PreferNoSchedule")
 SIZES = (10_000_000, 300_000_000, 3_000_000_000)
 

@@ -32,7 +32,7 @@ from tests.unit.scheduler.objects import columns, node, pod
 from tests.unit.scheduler.oracle import Place
 from tests.unit.scheduler.world import NAMESPACES
 
-CHECKED = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+CHECKED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 WEIGHT = 2
 
 

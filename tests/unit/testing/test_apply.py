@@ -147,8 +147,8 @@ def test_time_runs_by_itself_and_can_be_jumped() -> None:
             assert time.monotonic() < deadline, "nobody moved the time"
             time.sleep(0.05)
         before = cluster.clock.now()
-        cluster.advance("24h")
-        assert (cluster.clock.now() - before).total_seconds() >= 86400
+        cluster.advance("1h")
+        assert (cluster.clock.now() - before).total_seconds() >= 3600
 
 
 def test_time_stands_still_where_a_test_asks() -> None:

@@ -56,7 +56,7 @@ def test_what_does_not_come_is_told_with_what_came(cluster: Cluster) -> None:
             events.until(lambda event: True, within=1)
 
 
-@pytest.mark.cluster(clock="still")
+@pytest.mark.cluster(clock="still", nodes=0)
 def test_a_watch_goes_on_for_days(cluster: Cluster) -> None:
     with cluster.watch_events(ConfigMap, "default") as events:
         for day in range(3):

@@ -16,7 +16,7 @@ from pilothouse.api.catalogue import built_in
 from pilothouse.api.types.core_v1 import Secret
 from pilothouse.apiserver.admission.order import ORDER
 from pilothouse.apiserver.admission.plugin import Plugin
-from pilothouse.apiserver.auth.authenticator import EVERYBODY, AnonymousRequests, Authenticators
+from pilothouse.apiserver.auth.authenticator import EVERYBODY, AnonymousRequests, AudienceAgnostic, Authenticators
 from pilothouse.apiserver.auth.authorizer import Authorizer
 from pilothouse.apiserver.auth.bootstraptokens import BootstrapTokenAuthenticator
 from pilothouse.apiserver.auth.credentials import TokenAuthenticator
@@ -91,6 +91,7 @@ class Authentication:
     extends: bool = True
     keys_url: str = ""
     first: tuple[TokenAuthenticator, ...] = ()
+    issuers_of_jwt: tuple[TokenAuthenticator, ...] = ()
     last: tuple[TokenAuthenticator, ...] = ()
     bootstrap_tokens: bool = False
     """Whether the tokens of Secrets that let nodes join are taken."""
@@ -113,8 +114,10 @@ class Authentication:
         audiences = self.audiences or self.issuers
         legacy = LegacyTokenAuthenticator(keys, lookup, clock, note_use, audiences, uses)
         accounts = ServiceAccountAuthenticator(keys, lookup, clock, self.issuers, audiences, uses)
-        bootstrap = (BootstrapTokenAuthenticator(lookup, clock),) if self.bootstrap_tokens else ()
-        tokens = (*self.first, legacy, accounts, *bootstrap, *self.last)
+        bootstrap: tuple[TokenAuthenticator, ...] = (BootstrapTokenAuthenticator(lookup, clock),) if self.bootstrap_tokens else ()
+        first = [AudienceAgnostic(each, audiences) for each in self.first]
+        second = [AudienceAgnostic(each, audiences) for each in (*bootstrap, *self.issuers_of_jwt)]
+        tokens: tuple[TokenAuthenticator, ...] = (*first, legacy, accounts, *second, *self.last)
         return Authenticators(tokens, front_proxy, settings.client_ca, audiences=audiences, anonymous=self.anonymous)
 
 

@@ -20,6 +20,7 @@ from pilothouse.machinery.strategy import Strategy
 
 OPAQUE = "Opaque"
 SERVICE_ACCOUNT_TOKEN = "kubernetes.io/service-account-token"
+SERVICE_ACCOUNT_UID = "kubernetes.io/service-account.uid"
 SERVICE_ACCOUNT_NAME = "kubernetes.io/service-account.name"
 DOCKER_KEYS = {"kubernetes.io/dockercfg": ".dockercfg", "kubernetes.io/dockerconfigjson": ".dockerconfigjson"}
 SSH_AUTH, SSH_KEY = "kubernetes.io/ssh-auth", "ssh-privatekey"

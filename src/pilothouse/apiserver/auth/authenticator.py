@@ -32,6 +32,22 @@ class AnonymousRequests:
 EVERYBODY = AnonymousRequests()
 
 
+@dataclass(frozen=True, slots=True)
+class AudienceAgnostic:
+    """An authenticator of tokens that name no audience: they are for `audiences`, those of this API server, and for no others."""
+
+    authenticator: TokenAuthenticator
+    audiences: tuple[str, ...]
+
+    async def authenticate_token(self, token: str, audiences: Sequence[str]) -> Authenticated | None:
+        """The user, for those of this API server's audiences that are asked for; None when none is."""
+        common = tuple(audience for audience in self.audiences if audience in audiences)
+        if not common:
+            return None
+        known = await self.authenticator.authenticate_token(token, common)
+        return None if known is None else Authenticated(known.user, common, known.warnings)
+
+
 class Authenticators:
     """A front proxy's word and client certificates first, then bearer tokens by each authenticator in order; a token that nobody knows is
     a 401."""

@@ -136,7 +136,11 @@ def denied(user: User, attributes: Attributes, decision: Decision) -> StatusErro
 
 
 def denial(user: User, attributes: Attributes) -> str:
-    """What is forbidden, in upstream's words: the text after `is forbidden: `."""
+    """What is forbidden, in upstream's words: the text after `is forbidden: `. What HTML would take for markup is escaped."""
+    return _said(user, attributes).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _said(user: User, attributes: Attributes) -> str:
     name = f'"{user.name}"'
     if attributes.path:
         return f'User {name} cannot {attributes.verb} path "{attributes.path}"'

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from pilothouse.apiserver.auth.credentials import Authenticated, BadToken
 from pilothouse.apiserver.auth.user import User
 from pilothouse.apiserver.auth.webhookcalls import Ask, AskFailed
 from pilothouse.kit.clock import Clock
+from pilothouse.kit.singleflight import SingleFlight
 
 VERSIONS = ("v1", "v1beta1")
 REMEMBERED = 32_768
@@ -60,7 +60,7 @@ class WebhookTokenAuthenticator:
     clock: Clock
     seconds_kept: float = 120.0
     _known: dict[Key, tuple[float, Authenticated | None]] = field(default_factory=dict)
-    _asked: dict[Key, asyncio.Task[Authenticated | None]] = field(default_factory=dict)
+    _flight: SingleFlight[Key, Authenticated | None] = field(default_factory=SingleFlight)
 
     async def authenticate_token(self, token: str, audiences: Sequence[str]) -> Authenticated | None:
         """The user that the webhook tells; None for a token that it does not know. BadToken when it cannot be asked, or says why."""
@@ -68,19 +68,15 @@ class WebhookTokenAuthenticator:
         known = self._known.get(key)
         if known is not None and known[0] > self.clock.monotonic():
             return known[1]
-        task = self._asked.get(key)
-        if task is None:
-            task = self._asked[key] = asyncio.create_task(self._authenticated(token, tuple(audiences)))
-            task.add_done_callback(lambda done: self._finish(key, done))
-        return await asyncio.shield(task)
+        return await self._flight.run(key, lambda: self._remembered(key, token))
 
-    def _finish(self, key: Key, task: asyncio.Task[Authenticated | None]) -> None:
-        del self._asked[key]
-        if task.cancelled() or task.exception() is not None or not self.seconds_kept:
-            return
-        if len(self._known) >= REMEMBERED:
-            self._known.clear()
-        self._known[key] = self.clock.monotonic() + self.seconds_kept, task.result()
+    async def _remembered(self, key: Key, token: str) -> Authenticated | None:
+        known = await self._authenticated(token, key[1])
+        if self.seconds_kept:
+            if len(self._known) >= REMEMBERED:
+                self._known.clear()
+            self._known[key] = self.clock.monotonic() + self.seconds_kept, known
+        return known
 
     async def _authenticated(self, token: str, audiences: tuple[str, ...]) -> Authenticated | None:
         status = await self._status(token, audiences)

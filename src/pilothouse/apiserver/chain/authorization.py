@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from dataclasses import replace
 
 from pilothouse.apiserver.auth.authorizer import Attributes, Decision, denied
 from pilothouse.apiserver.auth.modes import decide, waits
-from pilothouse.apiserver.auth.selectors import SELECTING_VERBS, selected_name
 from pilothouse.apiserver.auth.user import MASTERS
 from pilothouse.apiserver.http.answer import Answer
+from pilothouse.apiserver.http.attributes import requested
 from pilothouse.apiserver.http.counters import ALLOWED, DENIED
 from pilothouse.apiserver.http.request import NO_SNIFFING, Handler, Request, Response
-from pilothouse.apiserver.http.request_info import attributes_of
 from pilothouse.machinery.quoting import go_quoted
 
 ESCAPED = (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"))
@@ -58,16 +56,3 @@ async def undecided(request: Request, decision: Decision) -> Response:
     for raw, escape in ESCAPED:
         text = text.replace(raw, escape)
     return Answer(500, text.encode(), "text/plain; charset=utf-8")
-
-
-def requested(request: Request) -> Attributes:
-    """What the request is about, as an authorizer sees it: of a list, a watch or a deletecollection with its selectors."""
-    info = request.info
-    if "elector=" not in request.query_string or not info.is_resource or info.verb not in SELECTING_VERBS:
-        return attributes_of(info, info.name)
-    field_selector = request.parameter("fieldSelector")
-    name = info.name or ("" if info.verb == "deletecollection" else selected_name(field_selector))
-    asked = attributes_of(info, name)
-    if info.is_old_watch:  # which has no selectors as upstream's authorizers see it
-        return asked
-    return replace(asked, field_selector=field_selector, label_selector=request.parameter("labelSelector"))

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 from pilothouse.apiserver.auth.authorizer import ALLOWED, Attributes, Decision
 from pilothouse.apiserver.auth.modes import decide
 from pilothouse.apiserver.auth.user import MASTERS, User
-from pilothouse.apiserver.chain.authorization import requested
+from pilothouse.apiserver.http.attributes import requested
 from pilothouse.apiserver.http.request import NO_SNIFFING, Handler, Request, Response
 from pilothouse.machinery import errors
 from pilothouse.machinery.quoting import go_quoted

@@ -7,9 +7,8 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from pilothouse.api import legacytokens
-from pilothouse.api.core.secret import SERVICE_ACCOUNT_NAME, SERVICE_ACCOUNT_TOKEN
+from pilothouse.api.core.secret import SERVICE_ACCOUNT_NAME, SERVICE_ACCOUNT_TOKEN, SERVICE_ACCOUNT_UID
 from pilothouse.api.types.core_v1 import ConfigMap, Pod, Secret, ServiceAccount
-from pilothouse.controllers.builtin.serviceaccounttoken import SERVICE_ACCOUNT_UID
 from pilothouse.controllers.framework.actions import Action, Delete, Patch, RequeueAfter
 from pilothouse.controllers.framework.controller import DELETE, READ, Controller, Reads, Rule
 from pilothouse.controllers.framework.world import World

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pilothouse.api import legacytokens
-from pilothouse.api.core.secret import SERVICE_ACCOUNT_NAME, SERVICE_ACCOUNT_TOKEN
+from pilothouse.api.core.secret import SERVICE_ACCOUNT_NAME, SERVICE_ACCOUNT_TOKEN, SERVICE_ACCOUNT_UID
 from pilothouse.api.types.authentication_v1 import BoundObjectReference, TokenRequest, TokenRequestSpec
 from pilothouse.api.types.core_v1 import Secret, ServiceAccount
 from pilothouse.client.store import Key
@@ -22,7 +22,6 @@ from pilothouse.machinery import codec
 from pilothouse.machinery.errors import StatusError
 from pilothouse.machinery.jsonwebkeys import algorithm_of, key_id
 
-SERVICE_ACCOUNT_UID = "kubernetes.io/service-account.uid"
 LONGEST_SECONDS = 1 << 32
 """What the server grants at most: 136 years. Tokens that are signed here have no end at all, as upstream's."""
 

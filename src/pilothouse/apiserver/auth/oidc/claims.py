@@ -10,8 +10,10 @@ from typing import Any
 import orjson
 
 from pilothouse.machinery import strict
+from pilothouse.machinery.quoting import go_quoted
 
 GOOGLE, GOOGLE_WITHOUT_SCHEME = "https://accounts.google.com", "accounts.google.com"
+FAILED = "oidc: failed to unmarshal claims: "
 Claims = Mapping[str, Any]
 
 
@@ -72,6 +74,31 @@ def texts(claims: Claims, name: str) -> list[str]:
     if isinstance(value, list) and all(item is None or isinstance(item, str) for item in value):
         return [item or "" for item in value]
     return [] if value is None else [text(claims, name)]
+
+
+def check_types(claims: Claims) -> None:
+    """Check the claims that every token may have. ValueError for one of another type than OpenID Connect gives it."""
+    for name in ("iss", "sub", "nonce", "at_hash"):
+        _check_type(claims, name, str, "string")
+    audiences = claims.get("aud")
+    if isinstance(audiences, list):
+        for audience in audiences:
+            _check_type({"aud": audience}, "aud", str, "string")
+    elif not isinstance(audiences, str):
+        _check_type(claims, "aud", list, "[]string")
+    for name in ("exp", "iat", "nbf"):
+        value = claims.get(name)
+        if isinstance(value, str):
+            raise ValueError(f"{FAILED}json: invalid number literal, trying to unmarshal {go_quoted(go_quoted(value))} into Number")
+        _check_type(claims, name, (int, float), "json.Number")
+    _check_type(claims, "_claim_names", dict, "map[string]string")
+    _check_type(claims, "_claim_sources", dict, "map[string]oidc.claimSource")
+
+
+def _check_type(claims: Claims, name: str, wanted: type | tuple[type, ...], shown: str) -> None:
+    value = claims.get(name)
+    if value is not None and (not isinstance(value, wanted) or isinstance(value, bool)):
+        raise ValueError(f"{FAILED}json: cannot unmarshal {strict.described(value)} into Go struct field idToken.{name} of type {shown}")
 
 
 def _mismatch(value: Any, wanted: str) -> ValueError:

@@ -20,6 +20,15 @@ class Source:
     access_token: str
 
 
+def check_sources(claims: dict[str, Any]) -> None:
+    """Check that there is a source for each name. ValueError otherwise."""
+    for source in (claims.get(NAMES) or {}).values():
+        if not source:
+            raise ValueError("oidc: failed to obtain source from claim name")
+        if str(source) not in (claims.get(SOURCES) or {}):
+            raise ValueError("oidc: source does not exist")
+
+
 def source_of(claims: dict[str, Any], claim: str) -> Source | None:
     """The endpoint that tells `claim`; None where the token itself does, or nobody. ValueError for names without sources."""
     names = claims.get(NAMES)

@@ -96,4 +96,4 @@ def value_of(parsed: Any) -> Any:
         return Escaped({name: value_of(value) for name, value in parsed.items()})
     if isinstance(parsed, list):
         return [value_of(value) for value in parsed]
-    return float(parsed) if type(parsed) is int else parsed
+    return parsed + 0.0 if type(parsed) is int else parsed

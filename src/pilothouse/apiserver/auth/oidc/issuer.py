@@ -9,6 +9,7 @@ Upstream: apiserver/plugin/pkg/authenticator/token/oidc, coreos/go-oidc.
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -19,7 +20,7 @@ import orjson
 from pilothouse.apiserver.auth.configuration.apiserver_v1 import JWTAuthenticator
 from pilothouse.apiserver.auth.credentials import Authenticated, BadToken, Fetch, FetchFailed
 from pilothouse.apiserver.auth.oidc import distributed
-from pilothouse.apiserver.auth.oidc.claims import GOOGLE, GOOGLE_WITHOUT_SCHEME, json_object, texts, untrusted_issuer
+from pilothouse.apiserver.auth.oidc.claims import GOOGLE, GOOGLE_WITHOUT_SCHEME, check_types, json_object, texts, untrusted_issuer
 from pilothouse.apiserver.auth.oidc.keys import ALGORITHMS, RemoteKeys
 from pilothouse.apiserver.auth.oidc.mapping import Mapper
 from pilothouse.apiserver.auth.oidc.validation import Programs
@@ -29,6 +30,7 @@ from pilothouse.machinery.quoting import go_quoted
 log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 10.0
+LATEST_SECONDS = 1e11
 NOT_BEFORE_LEEWAY_SECONDS = 60.0
 WELL_KNOWN = "/.well-known/openid-configuration"
 Told = Callable[[str, "bytes | None"], None]
@@ -41,7 +43,7 @@ def nobody(issuer: str, body: bytes | None) -> None:
 
 @dataclass(slots=True)
 class IssuerAuthenticator:
-    """See the module docstring; `initialize` it until it succeeds. `algorithms` are those that tokens may be signed with."""
+    """Authenticator of the tokens of one issuer; `run` it. `algorithms` are those that tokens may be signed with."""
 
     configuration: JWTAuthenticator
     programs: Programs
@@ -128,6 +130,8 @@ class IssuerAuthenticator:
         claims = json_object(token.split(".")[1])
         if claims is None:
             raise ValueError("oidc: failed to unmarshal claims: no JSON object")
+        check_types(claims)
+        distributed.check_sources(claims)
         self._check(claims, issuer)
         return claims
 
@@ -173,12 +177,12 @@ class IssuerAuthenticator:
 
 def _seconds(claims: dict[str, Any], name: str) -> float | None:
     """A time as seconds since 1970; None without it. ValueError for what is no number."""
-    value = claims.get(name)
+    value: float | None = claims.get(name)
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or abs(value) > 1e11:
+    if abs(value) > LATEST_SECONDS:
         raise ValueError(f"oidc: failed to unmarshal claims: {name} is no time")
-    return float(int(value))
+    return math.trunc(value) + 0.0
 
 
 def _shown(seconds: float) -> str:

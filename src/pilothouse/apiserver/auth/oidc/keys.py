@@ -9,7 +9,6 @@ Upstream: coreos/go-oidc, remoteKeySet.
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ import orjson
 from pilothouse.apiserver.auth.credentials import Fetch, Fetched, FetchFailed
 from pilothouse.apiserver.auth.oidc.claims import decoded
 from pilothouse.kit.clock import Clock
+from pilothouse.kit.singleflight import SingleFlight
 from pilothouse.machinery import strconv
 
 ALGORITHMS = ("ES256", "ES384", "ES512", "PS256", "PS384", "PS512", "RS256", "RS384", "RS512")
@@ -90,7 +90,7 @@ class RemoteKeys:
     told: Callable[[bytes | None], None] = lambda body: None
     _keys: Sequence[Key] = ()
     _expires: float = float("-inf")
-    _fetching: asyncio.Task[Sequence[Key]] | None = field(default=None, init=False)
+    _flight: SingleFlight[str, Sequence[Key]] = field(default_factory=SingleFlight)
 
     async def verify(self, token: str, key_id: str, algorithm: str) -> None:
         """ValueError in upstream's words unless the issuer has signed the token."""
@@ -101,24 +101,11 @@ class RemoteKeys:
         if self.clock.monotonic() + EXPIRY_DELTA_SECONDS <= self._expires:
             raise ValueError("failed to verify id token signature")
         try:
-            keys = await self._fetched()
+            keys = await self._flight.run(self.url, self._fetch)
         except FetchFailed as error:
             raise ValueError(f"fetching keys {error}") from error
         if not _any(keys, key_id, algorithm, signed.encode(), octets):
             raise ValueError("failed to verify id token signature")
-
-    async def _fetched(self) -> Sequence[Key]:
-        """The keys as the issuer has them now; those who ask at the same time share one answer."""
-        task = self._fetching
-        if task is None:
-            task = self._fetching = asyncio.create_task(self._fetch())
-            task.add_done_callback(self._done)
-        return await asyncio.shield(task)
-
-    def _done(self, task: asyncio.Task[Sequence[Key]]) -> None:
-        self._fetching = None
-        if not task.cancelled():
-            task.exception()  # whoever waited has it
 
     async def _fetch(self) -> Sequence[Key]:
         try:
@@ -156,7 +143,7 @@ def seconds_kept(headers: Mapping[str, str], now: float) -> float:
     if "no-store" in control or "no-cache" in control:
         return 0.0
     if (age := MAX_AGE.search(control)) is not None:
-        return float(strconv.unsigned(age[1], range(1 << 31)) or 0)
+        return (strconv.unsigned(age[1], range(1 << 31)) or 0) + 0.0
     try:
         return max(0.0, parsedate_to_datetime(headers["expires"]).timestamp() - now)
     except (KeyError, ValueError, TypeError):

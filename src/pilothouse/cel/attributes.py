@@ -19,7 +19,7 @@ ABSENT: Any = object()
 
 
 def missing_key(key: Any) -> EvaluationError:
-    """What cel-go says of a field or key that is not there."""
+    """cel-go's error for a missing field or key."""
     return EvaluationError(f"no such key: {shown(key)}")
 
 
@@ -33,7 +33,7 @@ _KEYS = frozenset((str, int, Uint, float, bool))
 
 
 def find(container: Any, key: Any) -> Any:
-    """What a map, a list or a lazy object has under a key, or ABSENT; an error for an index of a wrong type."""
+    """Value of a key in a map, list or lazy object, or ABSENT; an error for an index of a wrong type."""
     if isinstance(container, dict):
         return _find_key(container, key)
     if isinstance(container, list):
@@ -74,7 +74,7 @@ def list_index(key: Any) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Qualifier:
-    """One selection: by a constant `key`, or by what `dynamic` gives.
+    """One selection: by a constant `key`, or by the value of `dynamic`.
 
     `convert` makes the CEL value of a field of a schema; `of_object` is a field of an object, where null counts as absent.
     """
@@ -103,7 +103,7 @@ class Qualifier:
         return key
 
     def missing(self, container: Any) -> EvaluationError:
-        """What is said when the container does not have it."""
+        """Error when the container does not have the key."""
         if isinstance(container, list):
             return EvaluationError(f"index out of bounds: {shown(self.key)}")
         return missing_key(self.key if self.name is None else self.name)

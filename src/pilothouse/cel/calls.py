@@ -24,13 +24,13 @@ def searched(arguments: Sequence[Any], result: Any) -> int:
 
 
 def cost_of(function: Function, overloads: tuple[Overload, ...]) -> Cost | None:
-    """How a call is charged; None is 1. Without a single overload only the function's own cost counts, as cel-go finds none by its id."""
+    """Cost function of a call; None for a cost of 1. With several overloads only the function's cost counts, as in cel-go."""
     single = overloads[0].cost if len(overloads) == 1 else None
     return single or function.cost
 
 
 def implementation(function: Function, overloads: tuple[Overload, ...], arguments: Sequence[Type]) -> Implementation:
-    """What is called: the overload itself where types are certain, otherwise what finds it by the values."""
+    """Function to call: the overload if its types are certain, else a dispatch by values."""
     if len(overloads) == 1 and not any(map(_uncertain, arguments)) and overloads[0].call is not None:
         return overloads[0].call
     if function.dynamic is not None:

@@ -118,7 +118,7 @@ class _Checker:
         return type_of(node.value)
 
     def identifier(self, node: Identifier) -> Type:
-        """The type of what a name stands for."""
+        """Type of a name."""
         resolved = self._resolve(node.name)
         if resolved is None:
             return self._undeclared(node, node.name)

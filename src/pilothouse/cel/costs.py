@@ -1,4 +1,4 @@
-"""Cost units of cel-go and ranges of them: what run-time costs and static estimates are made of.
+"""cel-go's cost units, and ranges of them for estimates.
 
 A `Range` is an estimate from `least` to `most` of a size or a cost; sums and products stop at 64 bits instead of overflowing.
 """
@@ -31,7 +31,7 @@ def scaled(size: int, factor: float) -> int:
 
 
 class Range(NamedTuple):
-    """From `least` to `most`, both of 64 bits unsigned."""
+    """A range from `least` to `most`, both unsigned 64-bit."""
 
     least: int
     most: int
@@ -63,7 +63,7 @@ ONE = Range(1, 1)
 
 
 class CallEstimate(NamedTuple):
-    """What a call is estimated to cost, and the size of its result where that is known."""
+    """Estimated cost of a call, and the size of its result if known."""
 
     cost: Range
     result_size: Range | None = None
@@ -92,7 +92,7 @@ class SizeEstimator(Protocol):
 
 
 class Estimator(Protocol):
-    """What an estimate of a call is given."""
+    """Arguments for estimating a call."""
 
     def size(self, node: Node) -> Range:
         """The size of a value; `UNKNOWN` where nothing is known."""
@@ -154,12 +154,12 @@ def tree_size(value: Any) -> int:
 
 
 def search_cost(arguments: Sequence[Any], result: Any) -> int:
-    """One traversal of the receiver and all in it; for `indexOf` and `lastIndexOf` of texts too."""
+    """One traversal of the receiver and its elements; for `indexOf` and `lastIndexOf` of strings too."""
     return tree_size(arguments[0])
 
 
 def search_estimate(estimator: Estimator, target: Node | None, arguments: Sequence[Node]) -> CallEstimate | None:
-    """One comparison an item; items that are texts cost their traversal as well. A text costs one traversal."""
+    """One comparison for each element; string elements add their traversal. A string costs one traversal."""
     if target is None:
         return None
     size = estimator.size(target)

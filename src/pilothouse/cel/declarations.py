@@ -33,7 +33,7 @@ Estimate = Callable[..., Any]
 
 @dataclass(frozen=True, slots=True)
 class Overload:
-    """One signature of a function and what it does.
+    """One signature of a function, with its implementation.
 
     - `parameters`: of a receiver function the first one is the receiver.
     - `call`: None only for what the evaluator does itself (operators with short circuits).

@@ -36,7 +36,7 @@ MacroTable = Mapping[tuple[str, int, bool], Macro]
 
 
 class Result(NamedTuple):
-    """What an evaluation gave, and what it cost."""
+    """Value of an evaluation, and its cost."""
 
     value: Any
     cost: int
@@ -184,7 +184,7 @@ DEEP_STACK_FRAMES = 10_000
 
 @contextmanager
 def deep_stack() -> Iterator[None]:
-    """More frames than Python allows by default, for expressions that need them; few ever do."""
+    """Raise Python's recursion limit for deeply nested expressions."""
     with _DEEP:
         usual = sys.getrecursionlimit()
         sys.setrecursionlimit(max(usual, DEEP_STACK_FRAMES))

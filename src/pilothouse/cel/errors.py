@@ -1,4 +1,4 @@
-"""What goes wrong: issues of compilation with their places, errors of evaluation in cel-go's words."""
+"""Compilation issues with positions, and evaluation errors, in cel-go's words."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ INTERRUPTED = "operation interrupted"
 
 @dataclass(frozen=True, slots=True)
 class Issue:
-    """One problem of an expression: `line` from 1, `column` from 0 in code points, `message` without place."""
+    """A compilation issue: `line` from 1, `column` from 0 in code points, `message` without position."""
 
     line: int
     column: int
@@ -80,5 +80,5 @@ ABORTS = (CostLimitExceeded, InternalError, Interrupted)
 
 
 def no_such_overload(function: str, *types: str) -> EvaluationError:
-    """What cel-go says when no overload takes the arguments found at run time."""
+    """cel-go's error when no overload matches at run time."""
     return EvaluationError(f"no such overload: {function}({', '.join(types)})")

@@ -1,4 +1,4 @@
-"""Static cost of a checked expression: what it may cost at least and at most, before any value is known.
+"""Static cost estimate of a checked expression: minimum and maximum.
 
     estimate(program.checked, SchemaSizes(type_of_self))      # Range(least, most)
 
@@ -45,7 +45,7 @@ class SchemaSizes:
     root: Type
 
     def estimate_size(self, node: Node) -> Range | None:
-        """From none to the most elements of the type at the node's path; None where the path leads nowhere."""
+        """Range from 0 to the maximum number of elements at the node's path; None for an unknown path."""
         if not node.path:
             return None
         current: Type | None = self.root
@@ -69,7 +69,7 @@ class NoSizes:
     """Knows no size."""
 
     def estimate_size(self, node: Node) -> Range | None:
-        """None."""
+        """Always None."""
         return None
 
 

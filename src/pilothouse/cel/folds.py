@@ -1,4 +1,4 @@
-"""Compiled comprehensions. Those that the standard macros make have loops of their own; any other runs as it is written.
+"""Compiled comprehensions, with special loops for the standard macros.
 
 Costs per element are those of the nodes that the macro stands for: the condition, the step and the accumulator's name.
 """
@@ -20,7 +20,7 @@ LIST_COST = 10
 
 @dataclass(frozen=True, slots=True)
 class Loop:
-    """What every comprehension goes through: the range, and the slots of its variables (-1 where there is no second one)."""
+    """Range and variable slots of a comprehension (-1 without a second variable)."""
 
     range: Run
     first: int

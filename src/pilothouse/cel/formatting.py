@@ -47,7 +47,7 @@ class ClauseError(FormatError):
 
 @dataclass(frozen=True, slots=True)
 class Clause:
-    """One clause: its letter, its precision, and what its messages say."""
+    """One clause of a format string: its letter, precision and error texts."""
 
     letter: str
     precision: int | None
@@ -133,7 +133,7 @@ def format_text(text: str, arguments: list[Any]) -> str:
 
 
 def written(clause: Clause, value: Any) -> str:
-    """One argument as its clause has it."""
+    """An argument formatted by its clause."""
     if clause.letter == "s":
         return _text(value)
     kind = type(value)
@@ -153,7 +153,7 @@ def written(clause: Clause, value: Any) -> str:
 
 
 def refused(clause: Clause, given: str, at: Any = None) -> ClauseError:
-    """What is said of an argument of a type that a clause does not take."""
+    """Error for an argument whose type the clause does not support."""
     return ClauseError(f"{clause.refusal}, was given {given}", at)
 
 
@@ -269,7 +269,7 @@ def _map(value: dict[Any, Any]) -> str:
 
 
 def faults(text: str, tree: Expression) -> Iterator[Issue]:
-    """What is wrong with calls of `format` on a literal text with a literal list."""
+    """Issues of `format` calls on a literal string with a literal list."""
     for node in syntax.walk(tree):
         if not isinstance(node, Call) or node.function != "format" or not isinstance(node.target, Literal) or len(node.arguments) != 1:
             continue

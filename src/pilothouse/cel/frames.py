@@ -1,4 +1,4 @@
-"""What one evaluation has: values of variables, the cost so far, the budget."""
+"""State of one evaluation: variables, cost so far, budget."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from pilothouse.machinery.patch.json import step_of
 
 
 def escaping_estimate(estimator: Estimator, target: Node | None, arguments: list[Node]) -> CallEstimate | None:
-    """One traversal; upstream takes the result to be as long as the key."""
+    """One traversal; the result is estimated to be as long as the key, as upstream does."""
     if len(arguments) != 1:
         return None
     size = estimator.size(arguments[0])

@@ -1,4 +1,4 @@
-"""From the checked tree to closures: each node becomes a `Run`.
+"""Planner: compiles the checked tree to closures, one `Run` for each node.
 
 As in cel-go, constants are computed once when the program is made (literals of constants, conversions of constants, membership in a list
 of constants) and cost nothing at run time; a chain of selections is one attribute.
@@ -38,7 +38,7 @@ _NO_FRAME = Frame({}, (), 0, 1 << 62, None)
 
 
 class Plan:
-    """One node: how to get its value. `constant` holds the value of a constant (UNSET otherwise), `attribute` what it may extend."""
+    """Compiled node. `constant` is its value if constant (UNSET otherwise), `attribute` the attribute that selections extend."""
 
     __slots__ = ("_run", "attribute", "constant")
 

@@ -218,7 +218,7 @@ def min_serialized_size(schema: Schema, is_root: bool = False, refs: Refs | None
 
 
 def max_cardinality(schema: Schema, is_root: bool = False, refs: Refs | None = None) -> int:
-    """How often data of a schema can stand in one request: how often a rule under unbounded lists and maps may apply."""
+    """How often values of a schema can occur in one request, and so how often a rule below unbounded lists and maps may run."""
     return limits.MAX_REQUEST_BYTES // (min_serialized_size(schema, is_root, refs) + 1)
 
 

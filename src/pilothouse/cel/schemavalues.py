@@ -1,4 +1,4 @@
-"""Values of a schema: what `Type.convert` makes of JSON. What is converted already is left alone.
+"""Conversion of JSON to values of a schema (`Type.convert`). Converted values are kept.
 
 A list that its schema calls a set or a map, and an object that has one (or a time) in it, compare as the schema says.
 """
@@ -53,7 +53,7 @@ def _parsed(value: Any, what: str, parse: Callable[[str], Any]) -> Any:
 
 
 def list_conversion(item: Type, list_type: str | None, keys: Sequence[str]) -> Convert | None:
-    """How a list becomes a value; None where it is one."""
+    """Conversion of a list; None where none is needed."""
     if list_type == "set":
         return lambda value: SetList(_items(value, item)) if type(value) is list else value
     if list_type == "map":
@@ -67,7 +67,7 @@ def _items(value: Iterable[Any], item: Type) -> list[Any]:
 
 
 def map_conversion(item: Type) -> Convert | None:
-    """How a map becomes a value; None where it is one."""
+    """Conversion of a map; None where none is needed."""
     convert = item.convert
     if convert is None:
         return None
@@ -75,7 +75,7 @@ def map_conversion(item: Type) -> Convert | None:
 
 
 def object_conversion(fields: Any) -> Convert | None:
-    """How an object becomes a value: only objects with fields whose comparison differs from that of JSON need one."""
+    """Conversion of an object; None unless a field compares differently from its JSON."""
     special = {fields.written.get(name, name): made for name, made in fields.items() if made.convert is not None}
     if not special:
         return None
@@ -91,7 +91,7 @@ def object_conversion(fields: Any) -> Convert | None:
 
 
 class ObjectMap(TypedMap):
-    """An object as it came from JSON that knows which of its fields have values of their own."""
+    """A JSON object that converts fields on access."""
 
     __slots__ = ("fields",)
 

@@ -1,4 +1,4 @@
-"""What names mean: variables, constants, types and functions of an environment, and the variables of comprehensions around a place."""
+"""Resolution of names: variables, constants, types and functions of an environment, and comprehension variables."""
 
 from __future__ import annotations
 

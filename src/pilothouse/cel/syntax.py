@@ -1,4 +1,4 @@
-"""The tree of an expression: what the parser makes, the checker annotates, the estimator and the evaluator walk.
+"""Expression tree of parser, checker, estimator and evaluator.
 
 Each node has the `id` of cel-go's numbering and its `offset` in the text (code points; the place that messages show). After checking,
 `type` is its type and `reference` what it resolved to.
@@ -16,7 +16,7 @@ from pilothouse.cel.types import DYN, Type
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """What the checker resolved: a variable or constant (`name`, `value` where `is_constant`), or the overloads that may take the call."""
+    """What the checker resolved: a variable or constant (`name`, `value` where `is_constant`), or the possible overloads."""
 
     name: str = ""
     is_constant: bool = False
@@ -94,7 +94,7 @@ class ListLiteral(Expression):
 
 @dataclass(slots=True)
 class Entry:
-    """One entry of a map or a struct. `key` is an expression of a map, a field name of a struct."""
+    """One entry of a map or struct. `key` is an expression in a map, a field name in a struct."""
 
     id: int
     offset: int

@@ -1,4 +1,4 @@
-"""Types of the expression language: what the checker infers, what declarations name, what messages print.
+"""Types of the expression language.
 
 - A `Type` is a value: equal when kind, name and parameters are equal (what a schema adds, `convert` and `max_elements`, is not compared).
 - `str(type)` is the text that cel-go prints in messages: `list(string)`, `map(string, dyn)`, `timestamp`, `wrapper(int)`.
@@ -24,7 +24,7 @@ UNBOUNDED = (1 << 63) - 1
 
 @dataclass(frozen=True, slots=True)
 class Type:
-    """One type. Make primitive ones by the constants below, others by `list_of`, `map_of`, `opaque`, `optional_of`, `ObjectType`.
+    """A type. Primitive types are the constants below; others are made by `list_of`, `map_of`, `opaque`, `optional_of`, `ObjectType`.
 
     - `nullable`: a wrapper type, assignable from null.
     - `convert`: for types that come from a schema: makes the CEL value of what JSON holds (a text of format `date-time` -> `Timestamp`).
@@ -54,12 +54,12 @@ class Type:
 
     @property
     def element(self) -> Type:
-        """Of a list: the type of its items; of a map: that of its values."""
+        """Type of a list's elements or a map's values."""
         return self.parameters[-1]
 
     @property
     def key(self) -> Type:
-        """Of a map: the type of its keys."""
+        """Type of a map's keys."""
         return self.parameters[0]
 
     def of_size(self, max_elements: int) -> Type:
@@ -83,7 +83,7 @@ class ObjectType(Type):
     construct: Callable[[dict[str, Any]], Any] | None = field(default=None, compare=False, repr=False)
 
     def field_type(self, name: str) -> Type | None:
-        """The type of a field, None where there is none. A reserved word may be written as it is: `namespace`."""
+        """Type of a field, or None. Reserved words may be written unescaped, as `namespace`."""
         field_type = self.fields.get(name)
         return field_type if field_type is not None or name not in RESERVED else self.fields.get(f"__{name}__")
 
@@ -108,7 +108,7 @@ def map_of(key: Type, value: Type) -> Type:
 
 
 def opaque(name: str, *parameters: Type) -> Type:
-    """An abstract type whose values are objects of Python that bear it as `cel_type`."""
+    """An abstract type; its values are Python objects with this `cel_type`."""
     return Type(OPAQUE_KIND, name, parameters)
 
 

@@ -34,7 +34,7 @@ class Substitution(dict[str, Type]):
         return self._settled(_all_assignable(self, sources, targets))
 
     def bind(self, name: str, bound: Type) -> None:
-        """Note what a parameter stands for, until the trial fails."""
+        """Bind a type parameter, until the trial fails."""
         self._tried.append((name, self.get(name)))
         self[name] = bound
 

@@ -1,4 +1,4 @@
-"""What a checked expression is refused for although its types fit.
+"""Validators of checked expressions, beyond types.
 
 Lists and maps of mixed types, and since Kubernetes 1.29 literals that would fail at every evaluation.
 """
@@ -46,7 +46,7 @@ MIXED_FUNCTION = "format"
 
 
 def issues(text: str, tree: Expression, literals: bool = True) -> list[Issue]:
-    """Everything that is wrong with a checked tree; `literals`: also of times and expressions."""
+    """Issues of a checked tree; `literals` includes invalid times and regular expressions."""
     wrong: list[tuple[Expression, str]] = []
     nodes = [*walk(tree)]
     for function, passes in _LITERALS.items() if literals else ():

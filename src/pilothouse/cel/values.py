@@ -1,4 +1,4 @@
-"""Values at run time: native Python where Python has the value.
+"""Run-time values: native Python types where possible.
 
 | CEL | Python |
 |---|---|
@@ -80,7 +80,7 @@ NONE = Optional(None, False)
 
 
 class TypedList(list[Any]):
-    """A list with equality and addition of its own: what a schema calls a set or a map list. See schema.py."""
+    """A list with its own equality and addition: a list of type set or map in a schema."""
 
     __slots__ = ()
 
@@ -89,7 +89,7 @@ class TypedList(list[Any]):
         return len(self) == len(other) and all(map(equal, self, other))
 
     def plus(self, other: list[Any]) -> list[Any]:
-        """What `+` gives."""
+        """Result of `+`."""
         return list.__add__(self, other)
 
 
@@ -248,7 +248,7 @@ def checked_timestamp(nanoseconds: int, offset_seconds: int = 0) -> Timestamp:
 
 
 def items(value: Any) -> Iterator[Any]:
-    """What a comprehension goes through: items of a list, keys of a map."""
+    """Elements of a list, or keys of a map, for a comprehension."""
     if isinstance(value, list | dict):
         return iter(value)
     raise EvaluationError(f"got '{go_name(value)}', expected iterable type")

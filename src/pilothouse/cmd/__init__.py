@@ -1,4 +1,4 @@
-"""One file a program: the only place that constructs components and connects them.
+"""Programs, one file each; the only place that constructs components and connects them.
 
 - pilothouse.py: the command line; every command imports only what it needs. refusals.py: system errors in words.
 - start.py: entry point of the cluster's processes; process.py: arguments, signals, logs and event loop that they share.

@@ -46,7 +46,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """What an API server serves, and how it knows who asks and what he may."""
+    """An API server with its authentication and authorization."""
 
     registry: Registry
     tokens: ServiceAccountTokens
@@ -63,7 +63,7 @@ class Api:
 
 
 class Reported:
-    """A component that runs beside another and tells `componentstatuses` that it does; it ends when the other is ended."""
+    """A component that reports its health for `componentstatuses` while another one runs."""
 
     def __init__(self, components: dict[str, Callable[[], str]], name: str) -> None:
         self._components = components
@@ -102,14 +102,14 @@ class Authentication:
     """What it counts."""
 
     def tokens(self, keys: ServiceAccountKeys, lookup: Lookup, clock: Clock, entropy: Entropy) -> ServiceAccountTokens:
-        """Who issues ServiceAccounts' tokens."""
+        """Issuer of ServiceAccount tokens."""
         extras = self.audiences or self.issuers, self.maximum_seconds, self.extends, self.keys_url
         return ServiceAccountTokens(keys, lookup, clock, entropy, self.issuers[0], *extras)
 
     def authenticators(
         self, keys: ServiceAccountKeys, lookup: Lookup, clock: Clock, settings: Settings, note_use: NoteUse, uses: TokenUses
     ) -> Authenticators:
-        """Who is known: by the word of a front proxy where one has an authority, by certificates, by tokens."""
+        """Authenticators: front proxy if it has a CA, client certificates, tokens."""
         front_proxy = RequestHeaderAuthenticator(settings.front_proxy_ca, settings.request_headers) if settings.front_proxy_ca else None
         audiences = self.audiences or self.issuers
         legacy = LegacyTokenAuthenticator(keys, lookup, clock, note_use, audiences, uses)

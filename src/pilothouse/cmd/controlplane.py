@@ -50,7 +50,7 @@ RELOAD_SECONDS = 2.0
 
 
 class ControlPlane:
-    """Everything of the control plane, wired; made in a running loop. `run()` runs it."""
+    """All components of the control plane, connected; made in a running loop. `run()` runs them."""
 
     def __init__(self, state: ClusterState, places: Places) -> None:
         self.state = state
@@ -132,7 +132,7 @@ class ControlPlane:
                 await self.clock.sleep(back_off.next_delay(0))
 
     def node(self) -> tuple[str, Make]:
-        """What of the node lives in this process: its NodePorts on the host's loopback, or all of a simulated one."""
+        """Parts of the node in this process: NodePorts on the host's loopback, or a whole simulated node."""
         if not self.state.simulated:
             client, address = self.api.client("system:kube-proxy"), self.state.node_address
             return "NodePorts on loopback", in_loop(lambda: [LoopbackNodePorts(client, address, self.clock, self.entropy)])
@@ -151,7 +151,7 @@ class ControlPlane:
         return ",".join(f"{host}:{port}" for host, port in map(socket.socket.getsockname, self.sockets))
 
     def controllers_and_scheduler(self) -> Sequence[Component]:
-        """Who decides what is to be done, over one set of informers. Only made here: nothing runs yet."""
+        """Controller manager and scheduler with shared informers; nothing runs yet."""
         from pilothouse.controllers.framework.settings import Settings as ControllerSettings
         from pilothouse.controllers.manager import ControllerManager
         from pilothouse.scheduler.scheduler import Scheduler
@@ -203,7 +203,7 @@ class KeepSupervisor:
 
 
 def sockets(state: ClusterState) -> list[socket.socket]:
-    """On the host's loopback, and on the node's address in the network that the node lives in."""
+    """Sockets on the host's loopback, and on the node's address."""
     here = listening("127.0.0.1", state.port)
     if state.simulated:
         return [here]

@@ -41,7 +41,7 @@ POD_PIDS_LIMIT = 4096
 
 
 class NodeAgent:
-    """Everything of one node, wired; `run()` runs it."""
+    """All components of a node, connected; `run()` runs them."""
 
     def __init__(self, state: ClusterState, places: Places, supervisor: Supervisor) -> None:
         self.state = state
@@ -72,7 +72,7 @@ class NodeAgent:
         await import_local_images(self.supervisor.paths, self.places.images)
 
     def parts(self) -> Mapping[str, Callable[[], Sequence[Component]]]:
-        """What is started again by itself when it fails: each has a client of its own, and shares nothing with the others."""
+        """Components that are restarted when they fail; each has its own client."""
         return {
             "kubelet": self.kubelet,
             "service proxy": lambda: self.proxy(self.client("proxy")),
@@ -136,7 +136,7 @@ class NodeAgent:
         return [kubelet, server]
 
     def proxy(self, client: Client) -> Sequence[Component]:
-        """The proxy, and who tells of it."""
+        """The service proxy with its health and metrics servers."""
         from pilothouse.proxy.backends.nftables import TABLE, NftablesBackend
         from pilothouse.proxy.backends.nftables_rules import Frame
         from pilothouse.proxy.metrics_server import MetricsServer
@@ -185,7 +185,7 @@ class NodeAgent:
 
 
 class Pods:
-    """What the kubelet's server is told of the kubelet."""
+    """The kubelet as its server sees it."""
 
     def __init__(self, kubelet: Kubelet) -> None:
         self._kubelet = kubelet

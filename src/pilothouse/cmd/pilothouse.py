@@ -52,7 +52,7 @@ LACKING_CAPABILITY = (
 
 
 def interrupted(parsed: argparse.Namespace) -> tuple[str, str]:
-    """What stands now, and what to do: `up` has put away what it began, `down` goes on where it was."""
+    """Message after Ctrl-C: `up` has undone what it began, `down` continues where it was."""
     command = f"pilothouse {parsed.command}{_named(parsed)}"
     if parsed.command == "up":
         return "interrupted; what was begun is put away", f"start it again: {command}"
@@ -185,7 +185,7 @@ def say(text: str) -> None:
 
 
 def show(text: str) -> None:
-    """Progress. That nobody can read it any more (a closed pipe, a full disk) is no reason to leave off half-way."""
+    """Print progress. Failing to write (closed pipe, full disk) does not stop the command."""
     try:
         print(text, flush=True)
     except OSError:

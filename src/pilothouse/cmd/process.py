@@ -1,4 +1,4 @@
-"""What both processes of a cluster have in common: arguments, the starting signals, logs, the loop, and how they end.
+"""Shared by both processes of a cluster: arguments, start signals, logs, event loop, and ending.
 
 - `--go`: a pipe on which the starter says that everything stands; importing goes on before. `--ready`: one on which the
   process says that it serves. Started by hand there are neither.
@@ -42,7 +42,7 @@ STARTERS_WORDS = ("--go", "--ready", "--restarts")
 
 @dataclass(slots=True)
 class Begin:
-    """What a process was started with."""
+    """Arguments of a process."""
 
     places: Places
     go_descriptor: int | None
@@ -98,7 +98,7 @@ def allow_many_files() -> None:
 
 
 def freeze_memory() -> None:
-    """What was made while starting lives as long as the process: the collector need never look at it again."""
+    """Exclude the objects made at the start from garbage collection."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(GARBAGE_THRESHOLD, 20, 20)

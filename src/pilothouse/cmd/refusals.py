@@ -1,4 +1,4 @@
-"""What the machine refuses, in words for whoever typed the command: no room, no right to write, too many files."""
+"""Messages for errors of the machine: full disk, missing permissions, too many open files."""
 
 from __future__ import annotations
 

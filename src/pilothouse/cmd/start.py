@@ -1,4 +1,4 @@
-"""How the processes of a cluster come to life quickly: `python -m pilothouse.cmd.start control-plane --name ...`.
+"""Fast start of the cluster's processes: `python -m pilothouse.cmd.start control-plane --name ...`.
 
 - Nothing that importing makes is garbage: the collector sleeps until the process has settled (cmd/process.py).
 - aiohttp is imported without the machine's list of authorities. Importing it makes two contexts of TLS for callers who bring none
@@ -24,7 +24,7 @@ MODULES = {
 
 @contextmanager
 def without_authorities() -> Iterator[None]:
-    """Contexts of TLS that are made inside know no authority but those that they are given by name."""
+    """Make TLS contexts without the machine's CAs while the block runs."""
     kept = ssl.SSLContext.load_default_certs
     ssl.SSLContext.load_default_certs = nothing  # type: ignore[method-assign]
     ssl.SSLContext.set_default_verify_paths = nothing  # type: ignore[method-assign]  # hides the one that is inherited
@@ -36,7 +36,7 @@ def without_authorities() -> Iterator[None]:
 
 
 def nothing(*arguments: object, **settings: object) -> None:
-    """In the place of a method."""
+    """Replacement for a method that does nothing."""
 
 
 def import_aiohttp() -> None:

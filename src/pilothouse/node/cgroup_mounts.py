@@ -21,7 +21,7 @@ FLAGS = linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC
 
 @dataclass(frozen=True, slots=True)
 class Hierarchy:
-    """One of v1: the folder below /sys/fs/cgroup, the options that name it to the kernel, its controllers."""
+    """A hierarchy of cgroup v1: its directory below /sys/fs/cgroup, mount options and controllers."""
 
     folder: str
     options: str
@@ -29,7 +29,7 @@ class Hierarchy:
 
 
 def hierarchies_v1(membership: str) -> list[Hierarchy]:
-    """Of the lines of /proc/self/cgroup; empty where no controller has a hierarchy of its own: then v2 has them all."""
+    """Hierarchies in /proc/self/cgroup; none when all controllers are in v2."""
     hierarchies = []
     for line in membership.splitlines():
         _, names, _ = line.split(":", 2)
@@ -48,7 +48,7 @@ def are_shown(wanted: Sequence[Hierarchy], exists: Callable[[str], bool]) -> boo
 
 
 def prepare() -> None:
-    """In the calling thread's mount namespace, which must be its own."""
+    """Mount the hierarchies in the calling thread's mount namespace, which must not be the machine's."""
     wanted = hierarchies_v1(Path("/proc/thread-self/cgroup").read_text(encoding="utf-8"))
     if wanted:
         for mount in mounts.points():
@@ -64,7 +64,7 @@ def prepare() -> None:
 
 
 def mount_v1(place: str, wanted: Sequence[Hierarchy]) -> None:
-    """As systemd lays them out: a tmpfs, a folder a hierarchy, a link a controller where one has several."""
+    """Mount as systemd does: a tmpfs, a directory for each hierarchy, and links for controllers that share one."""
     linux.mount("tmpfs", place, "tmpfs", FLAGS, "mode=0755")
     for hierarchy in wanted:
         os.mkdir(f"{place}/{hierarchy.folder}")

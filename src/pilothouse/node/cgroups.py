@@ -37,7 +37,7 @@ def root_of(cluster: str) -> str:
 
 @dataclass(slots=True, frozen=True)
 class Limits:
-    """Of one group, in v1's words; zero: none. Memory in bytes, quota and period in microseconds."""
+    """Limits of a cgroup in terms of v1; zero: none. Memory in bytes, quota and period in microseconds."""
 
     cpu_shares: int = 0
     cpu_quota: int = 0
@@ -75,7 +75,7 @@ class LinuxCgroups:
         remove_tree(path, self._root)
 
     def processes(self, path: str) -> int:
-        """How many processes and threads are in the group and below it."""
+        """Number of processes and threads in the cgroup and below it."""
         root = self._root if self.unified else self._root / "pids"
         return strconv.parse_int((root / path.strip("/") / "pids.current").read_text().strip())
 
@@ -169,7 +169,7 @@ def limits_swap(root: Path = ROOT) -> bool:
 
 
 def hierarchies(root: Path = ROOT) -> list[Path]:
-    """The directories below which a group's path stands: one on v2, one a mounted hierarchy on v1 (with the v2 one beside)."""
+    """Directories below which a cgroup's path is: one for v2, one for each mounted hierarchy of v1."""
     if is_unified(root):
         return [root]
     entries = sorted(root.iterdir()) if root.is_dir() else []

@@ -1,4 +1,4 @@
-"""A containerd of the cluster's own: its configuration, and whether it answers.
+"""Private containerd of a cluster: configuration and readiness.
 
 - Nothing is shared with a containerd of the machine's: other socket, state, root, and plugins.
 - It lives in the node's mount namespace, so its mounts end with that, and in the node's network namespace.
@@ -34,7 +34,7 @@ UNUSED_PLUGINS = (
 
 @dataclass(frozen=True, slots=True)
 class ContainerdPaths:
-    """Where one private containerd keeps its things."""
+    """Directories and files of a private containerd."""
 
     root: Path
     """Images, snapshots, metadata: kept over `down`."""
@@ -63,7 +63,7 @@ class ContainerdPaths:
 
     @property
     def cni_leases(self) -> Path:
-        """Of pods that run: gone with them when the node goes, or none would be free some day."""
+        """Directory of CNI's IP leases; removed with the node, so that addresses become free."""
         return self.run / "cni-leases"
 
 

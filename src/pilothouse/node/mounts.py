@@ -1,4 +1,4 @@
-"""The mount table: what is mounted where, and its removal.
+"""The mount table, and unmounting.
 
 - `points()` reads the table of the calling process; nothing else here looks at it.
 - `unmount_below` takes the deepest first and everything stacked on one point; it is idempotent. Who mounted a disk for a
@@ -40,7 +40,7 @@ def parse(text: str) -> list[Mount]:
 
 
 def points(table: str = "/proc/thread-self/mountinfo") -> list[Mount]:
-    """As the calling thread sees them, which may have a mount namespace of its own."""
+    """Mount points as the calling thread sees them, in its mount namespace."""
     with open(table, encoding="utf-8", errors="surrogateescape") as file:
         return parse(file.read())
 
@@ -73,7 +73,7 @@ def unmount_below(root: str, *, itself: bool = True) -> int:
 
 
 def private_directory(path: str) -> None:
-    """Make `path` a mount point of its own whose mounts no other namespace sees; needed to pin a mount namespace in it."""
+    """Make `path` a private mount point; needed to pin a mount namespace in it."""
     os.makedirs(path, mode=0o755, exist_ok=True)
     if not is_point(os.path.realpath(path)):
         linux.mount(path, path, flags=linux.MS_BIND)

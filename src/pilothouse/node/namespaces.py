@@ -28,7 +28,7 @@ NETNS_MOUNTED = Path("/run/pilothouse/.netns-mounted")
 
 
 def network_path(name: str) -> str:
-    """Where the network namespace `name` is pinned; `ip netns` uses the same folder."""
+    """Where the network namespace `name` is pinned; `ip netns` uses the same directory."""
     return f"{NETNS_DIRECTORY}/{name}"
 
 
@@ -43,7 +43,7 @@ def make_network(name: str) -> bool:
 
 
 def pin_network_again(name: str, process_id: int) -> bool:
-    """Give the network namespace that a process lives in its name back, which somebody removed; False when the name stands."""
+    """Restore the name of a process's network namespace after it was removed; False when the name exists."""
     path = network_path(name)
     if is_pinned(path):
         return False
@@ -68,7 +68,7 @@ def remove(path: str) -> bool:
 
 
 def make_mounts(path: str, prepare: Callable[[], None]) -> bool:
-    """A mount namespace pinned at `path`, which sees the host's mounts come and go but shows none of its own.
+    """Make a mount namespace pinned at `path`; it receives the host's mounts and propagates none.
 
     `prepare` runs inside it once. False when it stood already. The directory of `path` is made private for this. What is this
     process's root is the namespace's: OCI runtimes pivot away from it, and who enters a container's namespace finds himself where
@@ -93,7 +93,7 @@ def make_mounts(path: str, prepare: Callable[[], None]) -> bool:
 
 
 def leave_chroot(root: str) -> None:
-    """Make what is only the calling thread's root that of its mount namespace, which must be its own."""
+    """Make the calling thread's root the root of its mount namespace, which must not be the machine's."""
     linux.set_namespace("/proc/thread-self/ns/mnt", linux.CLONE_NEWNS)  # out of the chroot
     linux.mount("", "/", flags=linux.MS_SLAVE | linux.MS_REC)
     linux.mount(root, root, flags=linux.MS_BIND | linux.MS_REC)
@@ -126,7 +126,7 @@ def is_pinned(path: str) -> bool:
 
 
 def inside(path: str, work: Callable[[], T]) -> T:
-    """What `work` returns when it runs in the network namespace at `path`: a socket that it opens stays there."""
+    """Result of `work`, run in the network namespace at `path`; sockets that it opens stay there."""
 
     def enter_and_work() -> T:
         linux.set_namespace(path, linux.CLONE_NEWNET)
@@ -136,7 +136,7 @@ def inside(path: str, work: Callable[[], T]) -> T:
 
 
 def inside_mounts(path: str, work: Callable[[], T]) -> T:
-    """What `work` returns when it runs in the mount namespace at `path`."""
+    """Result of `work`, run in the mount namespace at `path`."""
     enter = entering(mount=path)
 
     def enter_and_work() -> T:
@@ -148,7 +148,7 @@ def inside_mounts(path: str, work: Callable[[], T]) -> T:
 
 
 def entering(network: str = "", mount: str = "") -> Callable[[], None]:
-    """What a forked process does, before it becomes another program, to get inside the namespaces at these paths.
+    """Function for a forked process to enter the namespaces at these paths before exec.
 
     It runs where no lock of another thread may be needed: the C functions that it calls have been looked up before.
     """
@@ -164,7 +164,7 @@ def entering(network: str = "", mount: str = "") -> Callable[[], None]:
 
 
 def real_root() -> str:
-    """Where this process's root lies in its mount namespace: "/" unless it lives in a chroot."""
+    """Path of this process's root in its mount namespace: "/" unless it is in a chroot."""
 
     def look() -> str:
         linux.unshare(linux.CLONE_FS)

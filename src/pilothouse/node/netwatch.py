@@ -1,4 +1,4 @@
-"""Tells when something of a network was taken away: links, addresses, routes, and tables of nftables; the kernel tells, nothing is polled.
+"""Reports removed links, addresses, routes and nftables tables, from kernel notifications.
 
 Kernel interfaces: rtnetlink and nfnetlink multicast groups. A socket keeps the network namespace that it was opened in.
 """
@@ -26,7 +26,7 @@ READ_BYTES = 1 << 17
 
 
 def open_sockets() -> list[socket.socket]:
-    """One for links, addresses and routes, one for nftables, of the calling thread's network namespace."""
+    """Netlink sockets for links, addresses, routes and nftables in the calling thread's network namespace."""
     made = []
     for protocol, groups in ((NETLINK_ROUTE, LINKS_ADDRESSES_ROUTES), (NETLINK_NETFILTER, NFTABLES)):
         listener = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, protocol)

@@ -1,4 +1,4 @@
-"""The network of a node in its own namespace: one veth pair to the host, routes over it, and nothing else on the host.
+"""Network of a node in its own namespace: a veth pair to the host, and routes over it.
 
 - Planning is pure: `plan(...)` gives the `ip -batch` lines for the host and for the namespace, settings and nftables rules.
 - The whole block of the cluster is first made unreachable on the host, then its parts get routes over the pair: whatever
@@ -39,7 +39,7 @@ class NetworkFailure(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """What joins one node to its host: addresses without prefix, ranges with."""
+    """Connection of a node to its host: addresses without prefix, ranges with."""
 
     namespace: str
     host_interface: str
@@ -121,7 +121,7 @@ def plan(link: Link) -> Plan:
 
 
 def plan_on_host(link: Link) -> Plan:
-    """For a machine given over to the cluster: no namespace, no pair; the ranges are kept from the default route all the same."""
+    """Configuration without a namespace, for a machine given over to the cluster; the ranges are kept off the default route."""
     return Plan(
         host=[
             f"route replace unreachable {link.block} metric {LAST_RESORT_METRIC}",
@@ -151,7 +151,7 @@ def no_table(namespace: str) -> str:
 
 
 def masquerade(link: Link) -> str:
-    """One table: what leaves the cluster's block for elsewhere bears the host's address."""
+    """nftables table for masquerading traffic that leaves the cluster's block."""
     name = table_name(link.namespace)
     return f"""{no_table(link.namespace)}table ip {name} {{
   chain postrouting {{
@@ -194,7 +194,7 @@ def set_up_on_host(link: Link) -> None:
 
 
 def take_down_on_host(link: Link, pod_bridge: str, rules: Sequence[str]) -> None:
-    """Also what CNI plugins and kube-proxy left: the pods' bridge, and tables (`ip name`)."""
+    """Remove the configuration, with the Pods' bridge and the tables (`ip name`) of CNI plugins and kube-proxy."""
     for interface in (SERVICE_BRIDGE, pod_bridge):
         ip([f"link delete {interface}"], ignore_failure=True)
     ip([f"route delete unreachable {link.block} metric {LAST_RESORT_METRIC}"], ignore_failure=True)
@@ -204,13 +204,13 @@ def take_down_on_host(link: Link, pod_bridge: str, rules: Sequence[str]) -> None
 
 
 def take_down(link: Link) -> None:
-    """Remove everything; what is not there is no failure. Processes inside must have ended."""
+    """Remove everything; missing parts are no error. Processes inside must have ended."""
     forget(link.namespace, link.host_interface)
     ip([f"route delete unreachable {link.block} metric {LAST_RESORT_METRIC}"], ignore_failure=True)
 
 
 def forget(namespace: str, interface: str) -> None:
-    """Remove what bears a cluster's name, when its ranges are not known any more: what its interface leads to tells them."""
+    """Remove what has a cluster's name when its ranges are unknown; they are read from its interface."""
     blocks = routes.blocks_over(interface, BLOCK_PREFIX)
     last_resorts = [f"route delete unreachable {block} metric {LAST_RESORT_METRIC}" for block in blocks]
     ip([f"link delete {interface}", *last_resorts], ignore_failure=True)
@@ -220,7 +220,7 @@ def forget(namespace: str, interface: str) -> None:
 
 
 def restore_host_settings() -> None:
-    """Give back what the first cluster with a way out found; for when the last one goes."""
+    """Restore the sysctls that the first cluster with egress changed, when the last one goes."""
     if REMEMBERED.exists():
         apply_settings(json.loads(REMEMBERED.read_text()))
         REMEMBERED.unlink()
@@ -247,7 +247,7 @@ def is_complete(link: Link) -> bool:
 
 
 def lacking(lines: Sequence[str], namespace: str) -> set[str]:
-    """Of a plan's lines those whose link, address or route is not there."""
+    """Lines of a plan whose link, address or route is missing."""
     links = {entry["ifname"]: entry for entry in ip_json("address", "show", namespace=namespace)}
     routed = {
         (entry.get("type", "unicast"), entry.get("dst", "")) for entry in ip_json("route", "show", "table", "all", namespace=namespace)
@@ -271,7 +271,7 @@ def masters(namespace: str) -> dict[str, str]:
 
 
 def ip_json(*words: str, namespace: str = "") -> list[dict[str, Any]]:
-    """What `ip -json` shows in a namespace; nothing where it shows nothing."""
+    """Output of `ip -json` in a namespace; empty when there is none."""
 
     def ask() -> list[dict[str, Any]]:
         family = ["-4"] if words[0] == "route" else []

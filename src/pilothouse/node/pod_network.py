@@ -22,7 +22,7 @@ NETWORK = "pilothouse"
 
 @dataclass(frozen=True, slots=True)
 class PodInterface:
-    """What one sandbox was given."""
+    """Network interface of one sandbox."""
 
     bridge_mac: str
     host_name: str
@@ -40,7 +40,7 @@ def records(folder: Path) -> list[Path]:
 
 
 def results(folder: Path) -> list[PodInterface]:
-    """Those that CNI keeps in `folder` (/var/lib/cni/results, as the node sees it)."""
+    """Results that CNI keeps in `folder` (/var/lib/cni/results in the node)."""
     interfaces = []
     for path in records(folder):
         try:
@@ -52,7 +52,7 @@ def results(folder: Path) -> list[PodInterface]:
 
 
 def interface_of(result: dict[str, Any]) -> PodInterface | None:
-    """None for a result that is not of a bridge."""
+    """The interface in a result; None when it is not of a bridge."""
     interfaces, ips = result.get("interfaces") or [], result.get("ips") or []
     bridge = next((candidate for candidate in interfaces if candidate.get("name") == cni.BRIDGE), None)
     host = next((candidate for candidate in interfaces if candidate is not bridge and not candidate.get("sandbox")), None)
@@ -93,7 +93,7 @@ def is_complete(pods: Sequence[PodInterface], masters: dict[str, str]) -> bool:
 
 
 def running(root: Path) -> list[PodInterface]:
-    """Those whose sandbox is there, in the node whose mounts are seen at `root`."""
+    """Interfaces of existing sandboxes, in the node whose mounts are at `root`."""
     return [pod for pod in results(root / RESULTS) if sandbox_of(pod, root).exists()]
 
 

@@ -1,4 +1,4 @@
-"""Processes that outlive their maker: started, recognised again, ended.
+"""Long-running child processes: starting, recognising and ending them.
 
 - A process is known by its id *and* the moment it was started: a recycled id is never taken for it, and never killed.
 - `spawn` detaches (own session, no terminal, output to a log file); the process keeps nothing of the caller open.
@@ -180,7 +180,7 @@ def with_name(beginning: str) -> list[Process]:
 
 
 def with_arguments(words: Sequence[str]) -> list[Process]:
-    """Living processes whose command line has these words in a row, and that see the caller's root directory, not that of a chroot."""
+    """Running processes with these arguments in a row, and with the caller's root directory."""
     wanted = b"\0" + b"\0".join(word.encode() for word in words) + b"\0"
     matching = []
     for entry in os.listdir("/proc"):

@@ -1,4 +1,4 @@
-"""Which address ranges the machine already uses, so that a cluster takes none of them."""
+"""Address ranges that the machine uses, which clusters must avoid."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def used() -> list[Network]:
 
 
 def ranges_of(entries: Sequence[dict[str, Any]]) -> list[Network]:
-    """Of `ip -json route`'s entries."""
+    """Ranges in the output of `ip -json route`."""
     ranges = []
     for entry in entries:
         destination = entry.get("dst", "default")
@@ -53,7 +53,7 @@ def resolvers(texts: Iterable[str]) -> list[Network]:
 
 
 def name_servers() -> list[str]:
-    """The addresses that the machine's own resolver asks; a stub on loopback is passed over for what stands behind it."""
+    """Name servers of the machine; a stub on loopback is replaced by its upstream servers."""
     addresses = [
         str(resolver.network_address) for resolver in resolvers(Path(path).read_text() for path in RESOLVERS if Path(path).exists())
     ]

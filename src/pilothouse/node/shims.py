@@ -15,7 +15,7 @@ PROGRAM = "containerd-shim"
 
 
 class Shims:
-    """Those of the containerd that listens at `socket`. Both calls read /proc and may block for a moment."""
+    """Shims of the containerd that listens at `socket`. The calls read /proc and may block briefly."""
 
     def __init__(self, socket: Path) -> None:
         self._socket = str(socket)
@@ -25,7 +25,7 @@ class Shims:
         return {*self._found()}
 
     def end(self, identifier: str) -> None:
-        """End the shim and what it started; a shim that is gone is no failure."""
+        """Kill a shim and what it started; a missing shim is no error."""
         shim = self._found().get(identifier)
         if shim is not None:
             children = processes.children(shim)

@@ -33,7 +33,7 @@ class ContainerdFailure(Exception):
 
 
 class Supervisor:
-    """One containerd. `start()` first, then `run()`."""
+    """Supervisor of one containerd. Call `start()` first, then `run()`."""
 
     def __init__(self, paths: ContainerdPaths, pid_file: Path, log_file: Path, clock: Clock, *, pod_cidr: str, mtu: int) -> None:
         self.paths = paths

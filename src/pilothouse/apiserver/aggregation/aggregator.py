@@ -28,7 +28,7 @@ FIRST_SECONDS = 5.0
 
 
 class Aggregator:
-    """One per API server."""
+    """Aggregation of extension API servers. One per API server."""
 
     def __init__(self, registry: Registry, clock: Clock, front_proxy: FrontProxy | None) -> None:
         client = Client(registry.transport(APISERVER))
@@ -45,7 +45,7 @@ class Aggregator:
         return self.extensions.of(group, version) is not None
 
     def handler_of(self, group: str, version: str) -> Handler | None:
-        """Who answers requests for a group and version; None when this server does."""
+        """Handler of requests for a group and version; None when this server serves it."""
         extension = self.extensions.of(group, version)
         return None if extension is None else lambda request: proxy(request, extension, self.backends)
 

@@ -33,7 +33,7 @@ class Backends:
         self._sessions: OrderedDict[tuple[str, str, int, ssl.SSLContext], ClientSession] = OrderedDict()
 
     async def of(self, extension: Extension) -> Backend:
-        """Where it answers; CallFailed in upstream's words when its Service leads nowhere, and for a caBundle that is none."""
+        """Endpoint of an extension API server. Raises CallFailed with upstream's message for an unusable Service or caBundle."""
         host, port = await self._resolve(Service(extension.namespace, extension.service, extension.port))
         return Backend("https", host, port, self._context(extension), extension.server_name)
 

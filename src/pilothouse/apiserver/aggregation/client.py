@@ -1,4 +1,4 @@
-"""What this server itself asks of extension API servers: whether they answer, their discovery, their OpenAPI.
+"""Requests of this server to extension API servers: availability, discovery, OpenAPI.
 
 Bounded in time and size. They answer in the machine's own time, also in a cluster whose time is virtual.
 """

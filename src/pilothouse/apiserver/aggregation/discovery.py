@@ -45,7 +45,7 @@ class RemoteDiscovery:
 
     @property
     def versions(self) -> Sequence[RemoteVersion]:
-        """What is known now of every extension API server."""
+        """Known versions of all extension API servers."""
         return tuple(self._versions.values())
 
     async def run(self) -> None:

@@ -21,7 +21,7 @@ HTTPS_PORT = 443
 
 @dataclass(frozen=True, slots=True)
 class Extension:
-    """Who serves a group and version: a port of a Service. `is_available` is the condition Available."""
+    """Extension API server of a group and version: a port of a Service. `is_available` is the condition Available."""
 
     group: str
     version: str
@@ -41,12 +41,12 @@ class Extension:
 
     @property
     def path(self) -> str:
-        """Of its resources."""
+        """Path of its resources."""
         return f"/apis/{self.group}/{self.version}"
 
 
 def extension_of(apiservice: APIService) -> Extension | None:
-    """None for a local one."""
+    """The extension API server of an APIService; None for a local one."""
     spec = apiservice.spec
     if spec.service is None:
         return None
@@ -74,7 +74,7 @@ class Extensions:
         self._apiservices.subscribe(self._note)
 
     def of(self, group: str, version: str) -> Extension | None:
-        """Who serves a group and version; None when that is not an extension API server."""
+        """Extension API server of a group and version, or None."""
         return self._by_version.get((group, version)) if self._by_version else None
 
     def all(self) -> Mapping[tuple[str, str], Extension]:

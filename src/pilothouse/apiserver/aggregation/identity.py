@@ -1,4 +1,4 @@
-"""For whom a request is passed on: the headers by which extension API servers learn of the user. Pure.
+"""Headers with the user's identity for extension API servers. Pure.
 
 Upstream: client-go's transport.SetAuthProxyHeaders.
 """

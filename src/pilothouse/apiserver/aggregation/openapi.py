@@ -49,7 +49,7 @@ def _specs_of(body: bytes, paths: Sequence[str]) -> tuple[Spec, ...]:
 
 
 class RemoteOpenApi:
-    """Where extension API servers serve their OpenAPI v3 documents."""
+    """Locations of the OpenAPI v3 documents of extension API servers."""
 
     def __init__(self, backends: Backends) -> None:
         self._backends = backends

@@ -117,14 +117,14 @@ TERMINATING_VERBS = ("delete", "deletecollection", "get", "list", "watch")
 
 
 def verbs_of(resource: Resource[Any]) -> list[str]:
-    """The verbs as they are told: of custom kinds in upstream's own order."""
+    """Verbs of a resource in discovery; custom kinds have upstream's own order."""
     if not resource.is_hub:
         return sorted(resource.verbs)
     return list(TERMINATING_VERBS if resource.is_terminating else CUSTOM_VERBS)
 
 
 def subresources_of(resource: Resource[Any]) -> Sequence[Subresource | Scale]:
-    """The subresources in the order in which they are told."""
+    """Subresources of a resource in the order of discovery."""
     return list(resource.subresources.values()) if resource.is_hub else sorted(resource.subresources.values(), key=lambda sub: sub.name)
 
 

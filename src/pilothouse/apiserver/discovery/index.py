@@ -40,7 +40,7 @@ class Encoded:
 
 
 class Remote(Protocol):
-    """What extension API servers serve; `revision` changes with it."""
+    """Versions of extension API servers; `revision` changes with them."""
 
     revision: int
 
@@ -50,7 +50,7 @@ class Remote(Protocol):
 
 
 class Discovery:
-    """The documents of what a catalogue and extension API servers serve now: made anew after each change of it."""
+    """Discovery documents of the catalogue and of extension API servers, made again after each change."""
 
     def __init__(self, catalogue: Catalogue, server_address: Callable[[], str], remote: Remote | None = None) -> None:
         self._catalogue = catalogue

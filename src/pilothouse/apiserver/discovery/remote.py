@@ -1,4 +1,4 @@
-"""What extension API servers serve, as values: the versions that the discovery documents have beside this server's own. Pure.
+"""Versions served by extension API servers, for the discovery documents. Pure.
 
 Read from their aggregated discovery (apidiscovery.k8s.io/v2), or from the resource list of one version where they have none.
 What they say is read into structs: fields of other types are refused, fields of other names are left out.

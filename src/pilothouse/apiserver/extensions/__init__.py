@@ -1,4 +1,4 @@
-"""Custom resources: what is served because somebody has defined it.
+"""Custom resources: serving the kinds of CustomResourceDefinitions.
 
 - `naming`, `kinds`, `columns`, `conversion` are pure: from definitions to names, conditions and `Resource`s.
 - `definitions` is the shell: it follows the definitions, keeps the catalogue and their conditions up to date.

@@ -52,7 +52,7 @@ TIMED_OUT = "could not confirm zero CustomResources remaining: timed out waiting
 
 
 class Cleanup:
-    """One per registry. `resource_of` gives the stored form of what a definition, by its name, serves."""
+    """Deletes the instances of terminating definitions. `resource_of` gives the storage version that a definition, by name, serves."""
 
     def __init__(
         self, execute: Execute, empty: Empty, caches: Caches, clock: Clock, resource_of: Callable[[str], Resource[Any] | None]

@@ -62,7 +62,7 @@ def _cell(path: JsonPath, type: str) -> Callable[[Any], Any]:
 
 
 def view(obj: Any, head: str) -> dict[str, Any]:
-    """What an expression that begins with a field sees of an object: of the metadata, which are no plain data, only where it needs them."""
+    """An object as a JSONPath that begins with this field needs it: metadata is converted to plain data only then."""
     if head == "metadata":
         metadata: dict[str, Any] = orjson.loads(codec.encode(obj.metadata))
         return {"metadata": metadata}

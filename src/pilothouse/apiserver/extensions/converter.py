@@ -28,7 +28,7 @@ Ask = Callable[[WebhookClientConfig, bytes, float], Awaitable[bytes]]
 
 @dataclass(frozen=True, slots=True)
 class Calling:
-    """How conversion webhooks are called: `uid` makes the uids of reviews, `now` is the time that calls take, in seconds."""
+    """How conversion webhooks are called: `uid` generates review uids, `now` gives the time in seconds for metrics."""
 
     ask: Ask
     uid: Callable[[], str]

@@ -43,7 +43,7 @@ Execute = Callable[[Call], Awaitable[Any]]
 
 @dataclass(slots=True)
 class Served:
-    """What is served of a definition, and of which of its states."""
+    """What is served of a definition, and the generation it was made from."""
 
     definition: CustomResourceDefinition
     stored: Resource[Any]
@@ -60,7 +60,7 @@ class Served:
 
 
 class Definitions:
-    """One per registry."""
+    """Serves the kinds of CustomResourceDefinitions. One per registry."""
 
     def __init__(self, catalogue: Catalogue, caches: Caches, clock: Clock, *, execute: Execute, empty: Empty, calling: Calling) -> None:
         """`execute` makes calls as the API server itself; `empty` deletes all objects of a resource in a namespace.

@@ -1,4 +1,4 @@
-"""From a definition to the `Resource`s of its versions. Pure.
+"""`Resource`s for the versions of a CustomResourceDefinition. Pure.
 
 What is costly (schemas) is made when it is first used: definitions come by the hundred, and few of their kinds are used at once.
 """
@@ -122,7 +122,7 @@ def _field(path: str) -> Callable[[Any], str]:
 
 
 def deprecation_of(definition: CustomResourceDefinition, version: CustomResourceDefinitionVersion) -> str:
-    """What whoever uses a version is warned of; "" when it is not deprecated."""
+    """Deprecation warning of a version; "" when it is not deprecated."""
     if not version.deprecated:
         return ""
     if version.deprecationWarning is not None:
@@ -165,7 +165,7 @@ def _scale(declared: CustomResourceSubresourceScale) -> Scale:
 
 
 def schema_of(version: CustomResourceDefinitionVersion) -> Callable[[], dict[str, Any] | None]:
-    """What gives the schema of a version as plain data, which takes many times the room of its text."""
+    """A function that parses the schema of a version, which takes much more memory than its text."""
     declared = version.schema.openAPIV3Schema if version.schema is not None else None
     if declared is None:
         return lambda: None

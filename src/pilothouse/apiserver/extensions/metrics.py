@@ -1,4 +1,4 @@
-"""What metrics say of conversion webhooks, named as upstream's (apiextensions-apiserver/pkg/apiserver/conversion/metrics.go)."""
+"""Metrics of conversion webhooks (apiextensions-apiserver/pkg/apiserver/conversion/metrics.go)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ OUTCOME = ("result", "failure_type")
 
 
 class ConversionMetrics:
-    """One per API server."""
+    """Conversion metrics of an API server."""
 
     def __init__(self) -> None:
         self.requests = Counter(

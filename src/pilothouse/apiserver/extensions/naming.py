@@ -1,4 +1,4 @@
-"""Which names of a definition are accepted, and the conditions that say so. Pure.
+"""Accepted names of a definition, and the conditions about them. Pure.
 
 Names are unique in a group: plural, singular and short names among themselves, kind and list kind among themselves.
 Who has a name keeps it.

@@ -1,4 +1,4 @@
-"""The Scale of a custom resource: its replica counts and selector by the paths that its definition names.
+"""Scale of custom resources, by the paths in their definition.
 
 Upstream: ScaleREST of apiextensions-apiserver (pkg/registry/customresource/etcd.go).
 """
@@ -52,7 +52,7 @@ def _type(value: Any) -> str:
 
 
 def metadata_of(obj: Any) -> ObjectMeta:
-    """What a Scale tells of the object whose it is."""
+    """Metadata of a Scale, from the object's."""
     meta = obj.metadata
     return ObjectMeta(
         name=meta.name,
@@ -101,7 +101,7 @@ def write(resource: Resource[Any], new: Unstructured, scale: Scale) -> None:
 
 
 def validate(resource: Resource[Any], obj: Unstructured, problems: Problems, *, spec: bool = True) -> None:
-    """What a Scale needs of an object: counts that are none below zero, a selector that is text."""
+    """Validate what a Scale needs of an object: counts that are not negative, a selector that is text."""
     paths = resource.subresources.get("scale")
     if not isinstance(paths, Paths):
         return

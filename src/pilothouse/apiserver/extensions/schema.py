@@ -1,4 +1,4 @@
-"""What the schema of a version does to its objects: pruning and defaults as they come in and are read, validation as they are written.
+"""Pruning, defaulting and validation of custom objects by their version's schema.
 
 Order, as upstream: what the schema does not know is taken out, defaults are filled in; metadata are validated, then the object by its
 schema, then its Scale, then its CEL rules are run.
@@ -128,13 +128,13 @@ def _reader(kind: type[Unstructured], schema: StructuralSchema) -> Callable[[Uns
 
 
 def fit(obj: Unstructured, schema: StructuralSchema) -> None:
-    """Take out what the schema does not know, and fill in its defaults: of objects of the store."""
+    """Prune an object of the store, and set defaults."""
     trim(obj)
     schema.default(obj.content)
 
 
 def trim(obj: Unstructured) -> None:
-    """Take out what the schema does not know: of objects of another version. Upstream fills in the defaults of the stored version alone."""
+    """Prune an object of another version. Upstream sets only the defaults of the storage version."""
     rules = obj.RULES
     if rules is not None:
         rules.prune(obj.content)
@@ -150,7 +150,7 @@ def adapt(obj: Unstructured, target: Resource[Any]) -> None:
 
 
 def finalizer_warnings(new: Unstructured, old: Unstructured | None) -> list[str]:
-    """What the writer of a finalizer is told whose name others might take, too."""
+    """Warnings about finalizers without a domain, which others might use, too."""
     known = set(old.metadata.finalizers) if old is not None else set()
     warnings: list[str] = []
     for name in sorted(set(new.metadata.finalizers) - known):

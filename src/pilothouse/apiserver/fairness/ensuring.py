@@ -1,4 +1,4 @@
-"""What is to be done so that the default FlowSchemas and PriorityLevelConfigurations are there as they should be.
+"""Creating and repairing the default FlowSchemas and PriorityLevelConfigurations. Pure.
 
 Pure; upstream decides the same in pkg/registry/flowcontrol/ensurer:
 
@@ -60,7 +60,7 @@ def revised_of(there: Any, default: Any) -> Any:
 
 
 def annotated(there: Any) -> bool | None:
-    """What the annotation says; None when it is missing or no boolean."""
+    """Value of the auto-update annotation; None when it is missing or invalid."""
     try:
         return strconv.parse_bool(there.metadata.annotations.get(AUTO_UPDATE, ""))
     except ValueError:

@@ -1,4 +1,4 @@
-"""Which FlowSchema a request counts by: the first by precedence, then by name, one of whose rules fits.
+"""FlowSchema of a request: the first one, by precedence and name, with a matching rule.
 
 Pure; upstream's rules are in k8s.io/apiserver/pkg/util/flowcontrol/rule.go. A schema whose priority level is missing matches nothing;
 the mandatory ones stand even where their objects are missing.

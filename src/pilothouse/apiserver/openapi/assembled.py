@@ -25,7 +25,7 @@ MEMBERS = msgspec.msgpack.Decoder(tuple[Members, Members])
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """How a document is written: a path and a definition with its name, and all of them together with parameters that operations share.
+    """Format of a document: encoders for a path, a definition, and the whole.
 
     `read` is the schema that a definition was written from; None where the form is not read again.
     """

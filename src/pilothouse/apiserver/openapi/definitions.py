@@ -61,7 +61,7 @@ def load(resources: Iterable[Resource[Any]], level: str = API_LEVEL) -> dict[str
 
 @lru_cache(maxsize=4)
 def shared(level: str) -> tuple[dict[str, Schema], custom.ObjectFields]:
-    """What the documents of custom kinds have of the built-in schemas, and the fields that all objects have."""
+    """Built-in schemas that documents of custom kinds refer to, with the fields of every object."""
     schemas = load((), level)
     return closure(schemas, (*ALWAYS, custom.OBJECT_META, LIST_META, SCALE)), custom.object_fields(schemas)
 

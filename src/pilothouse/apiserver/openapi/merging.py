@@ -30,7 +30,7 @@ class Spec:
 
 
 def filtered(document: Any, prefix: str) -> Spec:
-    """What a document says about the paths that begin with `prefix`; nothing of what is no such document."""
+    """The parts of a document below the paths that begin with `prefix`; nothing for an invalid document."""
     paths, definitions, parameters = (_members(document, name) for name in ("paths", "definitions", "parameters"))
     kept = {path: item for path, item in paths.items() if path.startswith(prefix)}
     used, used_before = _used(kept, definitions), _used(paths, definitions)

@@ -67,7 +67,7 @@ ON_COLLECTION = ("list", "create", "deletecollection")
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One method of one path. `takes` and `gives` are names of schemas; `gvk` is the kind that it is about."""
+    """One method of one path. `takes` and `gives` are schema names; `gvk` is its kind."""
 
     path: str
     method: str
@@ -84,7 +84,7 @@ class Operation:
 
     @property
     def patch_types(self) -> tuple[str, ...]:
-        """What a patch may be: of custom kinds no strategic merge patch."""
+        """Media types of patches; custom kinds have no strategic merge patch."""
         return (*PATCH_TYPES[:2], APPLY_PATCH) if self.is_custom else PATCH_TYPES
 
 

@@ -113,7 +113,7 @@ def nested(value: dict[str, Any]) -> Iterable[bytes]:
 
 
 def additional(value: Any) -> bytes:
-    """What other properties look like: a schema, or whether there may be any."""
+    """additionalProperties: a schema, or whether any are allowed."""
     return truth(2, value) if isinstance(value, bool) else part(1, schema_or_reference(value))
 
 

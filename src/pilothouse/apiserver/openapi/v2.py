@@ -46,7 +46,7 @@ def built_in(resources: Iterable[Resource[Any]], level: str) -> Parts:
 
 
 def custom(resource: Resource[Any], level: str) -> Parts:
-    """The parts of a custom kind; what it refers to beside itself, the built-in kinds have."""
+    """Parts of the document for a custom kind, which may refer to built-in schemas."""
     definitions = {name: rewritten(schema) for name, schema in custom_schemas(resource, level, 2).items()}
     return _paths(operations((resource,)), None), definitions
 

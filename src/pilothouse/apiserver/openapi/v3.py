@@ -20,7 +20,7 @@ QUANTITY = "io.k8s.apimachinery.pkg.api.resource.Quantity"
 
 
 def path_of(group: str, version: str) -> str:
-    """How the index names a document: `api/v1`, `apis/apps/v1`."""
+    """Path of a group and version in the index: `api/v1`, `apis/apps/v1`."""
     return f"apis/{group}/{version}" if group else f"api/{version}"
 
 
@@ -33,7 +33,7 @@ def index(resources: Iterable[Resource[Any]]) -> dict[str, Any]:
 
 
 def url_of(name: str, hashed: str) -> str:
-    """Where a document of this hash is."""
+    """URL of a document with this hash."""
     return f"/openapi/v3/{name}?hash={hashed}"
 
 

@@ -10,7 +10,7 @@ from pilothouse.apiserver.paths.server_metrics import counter
 
 
 class AuditCollector:
-    """One per server that audits; a collector of prometheus-client."""
+    """Audit metrics of a server, as a Prometheus collector."""
 
     def __init__(self, metrics: AuditMetrics) -> None:
         self._metrics = metrics

@@ -1,4 +1,4 @@
-"""What the health checks look at. Names and order are upstream's, and each looks at the part of this server that does that work.
+"""Health checks, with upstream's names and order; each checks the part of this server that does that work.
 
 - The store is asked for a key; the caches must have come as far as the store; the tasks of the registry must have made the objects
   that every cluster has; discovery must be able to say what is served.
@@ -116,6 +116,6 @@ async def store_problem(registry: Registry) -> str:
 
 
 async def caches_problem(registry: Registry) -> str:
-    """The caches come to show what the store has."""
+    """Check that the caches catch up with the store."""
     await registry.store.caches.wait_for_revision(await registry.store.storage.revision())
     return ""

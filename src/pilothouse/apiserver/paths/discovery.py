@@ -22,7 +22,7 @@ SLASHES_OF_A_VERSION = 3
 
 
 def finder(discovery: Discovery) -> Callable[[str], Handler | None]:
-    """What gives the handler of a path (with or without a trailing slash) for which there is a document now."""
+    """A function that gives the handler of a discovery path, with or without a trailing slash."""
 
     async def serve(request: Request) -> Response:
         path = request.info.path.removesuffix("/")

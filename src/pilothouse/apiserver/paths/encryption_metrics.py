@@ -13,7 +13,7 @@ KEY = ("transformation_type", "provider_name", "key_id_hash", "apiserver_id_hash
 
 
 class EncryptionCollector:
-    """One per server; a collector of prometheus-client. `identity` is the hash of the API server's id."""
+    """Metrics of encryption at rest, as a Prometheus collector. `identity` is the hash of the API server's id."""
 
     def __init__(self, metrics: EncryptionMetrics, identity: str) -> None:
         self._metrics = metrics

@@ -56,7 +56,7 @@ def endpoint(name: str, checks: Checks, counts: Counts) -> Handler:
 
 
 async def run_check(check: Check) -> str:
-    """What is wrong; a check that fails itself is wrong, too."""
+    """Problem of a check; an exception counts as one."""
     try:
         problem = check()
         return problem if isinstance(problem, str) else await problem
@@ -81,14 +81,14 @@ def plain(status: int, text: str) -> Answer:
 
 
 def line(check: str, problem: str, excluded: bool) -> str:
-    """One check in the verbose answer; problems themselves stay in the log."""
+    """Line of a check in the verbose output; the problems are only logged."""
     if excluded:
         return f"[+]{check} excluded: ok"
     return f"[-]{check} failed: reason withheld" if problem else f"[+]{check} ok"
 
 
 class Counts:
-    """How the checks came out: the last result of each, and how often each result came."""
+    """Results of the checks for metrics: the last one, and the number of each."""
 
     def __init__(self) -> None:
         self._last: dict[tuple[str, str], int] = {}

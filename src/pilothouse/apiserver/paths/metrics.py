@@ -17,7 +17,7 @@ KEPT_SECONDS = 1.0
 
 
 class Collector(Protocol):
-    """Who counts something."""
+    """A Prometheus collector."""
 
     def collect(self) -> Iterator[Any]:
         """The families of prometheus-client."""

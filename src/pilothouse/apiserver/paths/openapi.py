@@ -64,7 +64,7 @@ class Remote(Protocol):
 
 
 class OpenApi:
-    """The documents of what a catalogue serves now: after a change those of its group are made anew, and its parts of version 2.
+    """OpenAPI documents of the catalogue; after a change only the affected group's documents are made again.
 
     `remote` are those of extension API servers, in version 3; `extension` gives who passes on requests for a group and version.
     """
@@ -174,5 +174,5 @@ def accepted_form(request: Request, forms: Mapping[str, str]) -> str:
 
 
 def not_acceptable() -> Answer:
-    """What upstream's handlers say of OpenAPI in a form that there is not: no body."""
+    """Upstream's 406 for OpenAPI in an unsupported format: without a body."""
     return Answer(406, content_type="", headers=[("Vary", "Accept")])

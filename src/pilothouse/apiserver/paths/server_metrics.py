@@ -1,5 +1,4 @@
-"""Metrics of the server beside those of its requests, named and labelled as upstream's: what the caches show, what the store does,
-who was let in, by which flows.
+"""Metrics of caches, store, authentication and flow control, with upstream's names and labels.
 
 Most are read off the server when somebody asks; the few that are counted cost a look-up and an addition.
 """
@@ -25,7 +24,7 @@ BUILD = ("build_date", "compiler", "git_commit", "git_tree_state", "git_version"
 
 
 class ServerMetrics:
-    """One per server; a collector of prometheus-client."""
+    """Server metrics, as a Prometheus collector."""
 
     def __init__(self, api: ApiContext) -> None:
         self._api = api

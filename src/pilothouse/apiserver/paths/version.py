@@ -18,7 +18,7 @@ MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 def info(level: str) -> Info:
-    """What `kubectl version` shows of a server of an API level."""
+    """Version info of a server of an API level, as `kubectl version` shows it."""
     major, minor = level.split(".")
     return Info(
         major=major,

@@ -30,7 +30,7 @@ async def attach(request: Request, options: PodAttachOptions) -> Response:
 
 
 def options_of(request: Request) -> PodAttachOptions:
-    """What the query asks for."""
+    """PodAttachOptions from the query."""
     return PodAttachOptions(
         stdin=flag(request, "stdin"),
         stdout=flag(request, "stdout"),

@@ -31,7 +31,7 @@ async def exec_(request: Request, options: PodExecOptions) -> Response:
 
 
 def options_of(request: Request) -> PodExecOptions:
-    """What the query asks for."""
+    """PodExecOptions from the query."""
     return PodExecOptions(
         stdin=flag(request, "stdin"),
         stdout=flag(request, "stdout"),

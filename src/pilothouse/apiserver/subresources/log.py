@@ -1,4 +1,4 @@
-"""pods/log: the kubelet's answer, passed on as it comes: as a body, or as messages of a WebSocket."""
+"""pods/log: passes the kubelet's response on, as a body or as WebSocket messages."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def refusal(request: Request, status: int, text: str) -> StatusError:
 
 
 async def passed_on(request: Request, answer: ClientResponse) -> Response:
-    """Everything that the kubelet sends, until it ends, the client leaves or the server stops."""
+    """The kubelet's response, until it ends, the client leaves or the server stops."""
     response = web.StreamResponse(headers={"Content-Type": PLAIN, "Cache-Control": "no-cache, private"})
     if request.http.version >= (1, 1):
         response.enable_chunked_encoding()
@@ -128,7 +128,7 @@ async def passed_on(request: Request, answer: ClientResponse) -> Response:
 
 
 async def as_messages(request: Request, answer: ClientResponse, protocol: str) -> Response:
-    """The log in messages: an empty one first, which tells that the connection stands, then binary ones, or base64 as text."""
+    """The log as WebSocket messages: an empty one first, which shows that the connection works, then binary or base64 text."""
 
     async def ignore_messages() -> None:
         async for _ in sockets.messages(socket):

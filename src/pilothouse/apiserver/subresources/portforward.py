@@ -31,7 +31,7 @@ async def port_forward(request: Request, options: PodPortForwardOptions) -> Resp
 
 
 def options_of(request: Request) -> PodPortForwardOptions:
-    """What the query asks for: over SPDY ports are named later."""
+    """PodPortForwardOptions from the query; over SPDY ports are named later."""
     numbers = (strconv.integer(text) for each in request.query.get("ports", []) for text in each.split(","))
     return PodPortForwardOptions(ports=[number for number in numbers if number is not None])
 

@@ -1,4 +1,4 @@
-"""What an HTTP answer of a webhook means, in client-go's words (k8s.io/client-go/rest, Request.transformResponse). Pure."""
+"""HTTP responses of webhooks, with client-go's errors (k8s.io/client-go/rest, Request.transformResponse). Pure."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def _generic(code: int, body: bytes, *, is_text: bool) -> Status:
 
 
 def decoded(body: bytes, kind: type[Any]) -> Any:
-    """A review out of JSON (or YAML, as upstream); CallFailed, in the words of Go's json package, for what is none."""
+    """Decode a review from JSON (or YAML, as upstream). Raises CallFailed with the words of Go's json package."""
     try:
         return msgspec.json.decode(body, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError):

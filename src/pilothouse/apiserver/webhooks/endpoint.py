@@ -22,7 +22,7 @@ class ServiceReference(Protocol):
 
 
 class ClientConfig(Protocol):
-    """What the clientConfig of webhooks, of conversion and of webhooks for authentication have in common. `caBundle` is base64."""
+    """Common fields of client configurations of admission, conversion and authentication webhooks. `caBundle` is base64."""
 
     url: str | None
     caBundle: str
@@ -43,7 +43,7 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """By what a webhook of a kubeconfig knows the API server (PEM, and the header Authorization), and how its own certificate is judged."""
+    """Credentials of the API server for a webhook in a kubeconfig, and how the webhook's certificate is verified."""
 
     certificate: bytes = b""
     key: bytes = b""
@@ -57,8 +57,12 @@ NOBODY = Identity()
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """`authority` is what stands in the URL and in Host; `host` the name that the certificate must bear; `ca_bundle` base64 of PEM, ""
-    for the machine's own authorities."""
+    """Where a webhook is called.
+
+    `authority` is for URL and Host, `host` the name in its certificate; `ca_bundle` is base64 of PEM, "" for the machine's CAs.
+
+    `authority` is for URL and Host, `host` the name in its certificate; `ca_bundle` is base64 of PEM, "" for the machine's CAs.
+    """
 
     authority: str
     host: str

@@ -1,4 +1,4 @@
-"""CallFailed: a webhook that could not be asked, or whose answer is none."""
+"""CallFailed: a webhook call that failed."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from pilothouse.machinery.errors import StatusError
 
 
 class CallFailed(Exception):
-    """The text says what went wrong, in upstream's words. `status` is the webhook's own Status, or what its HTTP code stands for; None when
-    there was no answer."""
+    """A webhook call failed; the text is upstream's. `status` is the webhook's Status or that of its HTTP code; None without a response."""
 
     def __init__(self, text: str, status: StatusError | None = None) -> None:
         super().__init__(text)
@@ -20,4 +19,4 @@ class CallFailed(Exception):
 
 
 class NoClient(CallFailed):
-    """A clientConfig by which nobody can be called: it names nothing, or believes nobody."""
+    """A client configuration that cannot be used: it names no endpoint, or its caBundle has no certificate."""

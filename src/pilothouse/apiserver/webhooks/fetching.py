@@ -1,4 +1,4 @@
-"""One GET over HTTPS, as authenticators ask issuers for their keys: bounded in time and bytes, redirects not followed.
+"""HTTPS GET for authenticators, limited in time and size, without redirects.
 
 Where it may dial is decided by client/dialing.py. Answers come rarely (keys are kept), so that no connection is.
 """

@@ -1,4 +1,4 @@
-"""Webhooks that a kubeconfig file names: where they answer, whom they believe, and by what they know the API server."""
+"""Webhooks configured by a kubeconfig file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which address is dialled for a Service: that of its ClusterIP, as kube-apiserver does without aggregator routing. Pure.
+"""Address at which a Service is called: its ClusterIP, as kube-apiserver does without aggregator routing. Pure.
 
 The API server dials from where it stands. On a node that is the node's own network, where the service proxy's rules lead a ClusterIP to a
 ready Pod. In a simulated cluster nobody answers at a ClusterIP; there, and only there, a program of the tests may answer for a Service:

@@ -1,4 +1,4 @@
-"""Whom a webhook's certificate is believed from: the authorities of its caBundle, or the machine's own.
+"""TLS contexts for webhooks: the CAs of the caBundle, or the machine's.
 
 As Go verifies: any certificate of the bundle is an anchor, also one that is no root; names count only as subject alternative names.
 """
@@ -65,7 +65,7 @@ def open_context() -> ssl.SSLContext:
 
 
 def complaint(certificate: bytes, host: str, now: datetime) -> str:
-    """What Go says of a certificate (DER) that OpenSSL has refused for `host`."""
+    """Go's error for a certificate (DER) that OpenSSL has refused for `host`."""
     from cryptography import x509
 
     try:

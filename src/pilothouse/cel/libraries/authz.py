@@ -41,7 +41,7 @@ ALLOW, DENY, NO_OPINION = "Allow", "Deny", "NoOpinion"
 
 @dataclass(frozen=True, slots=True)
 class Attributes:
-    """What is asked: a request for a resource, or for a path where `path` is not empty. Selectors are texts, as they were written."""
+    """Attributes of an authorization check: a resource, or a path where `path` is not empty. Selectors are texts."""
 
     user: Any
     verb: str
@@ -58,7 +58,7 @@ class Attributes:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What was decided and why; `error` where it could not be."""
+    """Decision with its reason; `error` when the check failed."""
 
     decision: str = NO_OPINION
     reason: str = ""

@@ -94,13 +94,13 @@ def validate(form: FormatValue, text: str) -> Optional:
 
 
 def validation_cost(arguments: Sequence[Any], result: Any) -> int:
-    """As matching an expression of the format's length."""
+    """Cost of matching a regular expression of the format's length."""
     form: FormatValue = arguments[0]
     return math.ceil((1.0 + size_of(arguments[1])) * STRING_TRAVERSAL) * math.ceil(form.regex_size * REGEX_LENGTH)
 
 
 def validation_estimate(estimator: Estimator, target: Node | None, arguments: Sequence[Node]) -> CallEstimate | None:
-    """As matching the longest expression."""
+    """Estimate for the longest regular expression."""
     if not arguments:
         return None
     return CallEstimate(estimator.size(arguments[0]).scaled(STRING_TRAVERSAL).scaled(LARGEST_NAME_REGEX * REGEX_LENGTH))

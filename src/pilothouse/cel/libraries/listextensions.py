@@ -85,7 +85,7 @@ def sort(items: Sequence[Any]) -> Sequence[Any]:
 
 
 def sort_by(items: Sequence[Any], keys: Sequence[Any]) -> Sequence[Any]:
-    """What `sortBy` calls: the items in the order of their keys. Equal keys keep their order, which upstream does not promise."""
+    """Implementation of `sortBy`: elements in the order of their keys. Equal keys keep their order, which upstream does not guarantee."""
     if len(items) != len(keys):
         sizes = f"but got {len(items)} and {len(keys)} elements respectively"
         raise EvaluationError(f"{SORT_BY}() expected a list of the same size as the associated keys list, {sizes}")
@@ -126,7 +126,7 @@ def _number(node: Node, default: int) -> int:
 
 
 def slice_estimate(estimator: Estimator, target: Node | None, arguments: Sequence[Node]) -> CallEstimate | None:
-    """What the indexes say where they are literals, else the whole list. Upstream subtracts in 64 bits without sign."""
+    """Size from literal indexes, else the whole list. Upstream's subtraction is unsigned 64-bit."""
     if target is None or len(arguments) != 2:
         return None
     end = _number(arguments[1], estimator.size(target).most)
@@ -141,12 +141,12 @@ def range_estimate(estimator: Estimator, target: Node | None, arguments: Sequenc
 
 
 def reverse_estimate(estimator: Estimator, target: Node | None, arguments: Sequence[Node]) -> CallEstimate | None:
-    """One step an item."""
+    """One step for each element."""
     return _allocation(1, estimator.size(target)) if target is not None and not arguments else None
 
 
 def flatten_estimate(estimator: Estimator, target: Node | None, arguments: Sequence[Node]) -> CallEstimate | None:
-    """One step an item and level."""
+    """One step for each element and level."""
     if target is None or len(arguments) > 1:
         return None
     depth = _number(arguments[0], MOST) if arguments else 1
@@ -181,12 +181,12 @@ def _sort_by_estimate(key: Type) -> Estimate:
 
 
 def result_cost(arguments: Sequence[Any], result: Any) -> int:
-    """One step an item of the result."""
+    """One step for each element of the result."""
     return size_of(result) + 1 + LIST_CREATION
 
 
 def flatten_cost(arguments: Sequence[Any], result: Any) -> int:
-    """One step an item and level."""
+    """One step for each element and level."""
     if len(arguments) == 2 and type(arguments[1]) is not int:
         given = "*types.Err" if isinstance(arguments[1], EvaluationError) else go_name(arguments[1])
         raise InternalError(f"interface conversion: ref.Val is {given}, not types.Int")

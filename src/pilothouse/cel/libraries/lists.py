@@ -81,7 +81,7 @@ SUMS = {
 
 
 def includes_estimate(estimator: Estimator, target: Node | None, arguments: Sequence[Node]) -> CallEstimate | None:
-    """As for the others; a target of unknown type may be a list."""
+    """Estimate as for `indexOf`; a target of unknown type may be a list."""
     if target is None or element_node(target) is not None:
         return search_estimate(estimator, target, arguments)
     return CallEstimate(estimator.size(target))

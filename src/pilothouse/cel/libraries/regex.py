@@ -23,7 +23,7 @@ def compiled(pattern: str) -> regex.Regex:
 
 
 def prepare(arguments: Sequence[Any]) -> None:
-    """Refuses a constant that is no expression when the program is made, in Go's words alone."""
+    """Refuse an invalid constant pattern at compile time, with Go's message."""
     if isinstance(arguments[1], str):
         try:
             regex.compile(arguments[1])

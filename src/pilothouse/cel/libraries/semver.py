@@ -39,7 +39,7 @@ class SemverValue:
         return f"{release}-{'.'.join(map(str, self.prerelease))}" if self.prerelease else release
 
     def order(self) -> tuple[Any, ...]:
-        """What versions are ordered by: a release after its prereleases, numbers before words, fewer parts before more."""
+        """Sort key: a release after its prereleases, numbers before words, fewer parts before more."""
         parts = tuple((isinstance(part, str), part) for part in self.prerelease)
         return self.numbers, not self.prerelease, parts
 
@@ -91,7 +91,7 @@ def _identifier(text: str) -> int | str:
 
 
 def normalized(text: str) -> str:
-    """Without `v` and leading zeros, and with three numbers: `v1.02` is `1.2.0`."""
+    """The version without `v` and leading zeros, and with three numbers: `v1.02` is `1.2.0`."""
     parts = [_without_zeros(part) for part in text.removeprefix("v").split(".", 2)]
     if len(parts) < 3 and any(sign in parts[-1] for sign in "+-"):
         raise ValueError("short version cannot contain PreRelease/Build meta data")

@@ -126,7 +126,7 @@ def join_cost(arguments: Sequence[Any], result: Any) -> int:
 
 
 def join_estimate(estimator: Estimator, target: Node | None, arguments: Sequence[Node]) -> CallEstimate | None:
-    """One traversal of all items and the separators between them."""
+    """One traversal of all elements and the separators between them."""
     if target is None:
         return None
     count, size = estimator.size(target), Range(0, 0)
@@ -151,7 +151,7 @@ def split_estimate(estimator: Estimator, target: Node | None, arguments: Sequenc
 
 
 def replace_estimate(estimator: Estimator, target: Node | None, arguments: Sequence[Node]) -> CallEstimate | None:
-    """A traversal and the making of the result, whose size follows from those of what is replaced and by what."""
+    """One traversal and the creation of the result, whose size follows from the replaced and the replacing string."""
     if target is None or len(arguments) < 2:
         return None
     size, old, new = estimator.size(target), estimator.size(arguments[0]), estimator.size(arguments[1])

@@ -32,7 +32,7 @@ A = parameter("A")
 
 
 def conversion_error(target: Type) -> EvaluationError:
-    """What cel-go says of a text that is no value of the type."""
+    """cel-go's error for a string that cannot be converted."""
     return EvaluationError(f"type conversion error from 'string' to '{target.name}'")
 
 

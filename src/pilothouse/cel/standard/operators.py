@@ -33,7 +33,7 @@ _RECEIVERS = frozenset((str, Timestamp, Duration))
 
 
 def no_overload(function: str, value: Any) -> EvaluationError:
-    """What cel-go says when the type of the first operand has no such operation."""
+    """cel-go's error when the first operand's type does not support the operation."""
     return EvaluationError("no such overload" if type(value) in _RECEIVERS else f"no such overload: {function}")
 
 

@@ -29,7 +29,7 @@ def of_non_zero(value: Any) -> Optional:
 
 
 def value(optional: Optional) -> Any:
-    """What it holds, or an error."""
+    """Value of an optional; an error when it is empty."""
     if not optional.present:
         raise EvaluationError("optional.none() dereference")
     return optional.value

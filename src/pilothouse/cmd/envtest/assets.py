@@ -37,7 +37,7 @@ LONGEST_INTERPRETER = 120
 
 
 def default_folder(environment: Mapping[str, str]) -> Path:
-    """Beside where setup-envtest keeps its own: below the user's data."""
+    """Default directory for assets, beside that of setup-envtest."""
     data = environment.get("XDG_DATA_HOME") or os.path.join(environment.get("HOME") or os.path.expanduser("~"), ".local", "share")
     return Path(data) / "pilothouse" / "envtest" / f"{API_LEVEL}-{sys.platform}"
 

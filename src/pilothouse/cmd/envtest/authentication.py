@@ -36,7 +36,7 @@ OIDC = "oidc-"
 
 
 def authentication_of(flags: Flags, clock: SystemClock, *, allows_all: bool) -> Authentication:
-    """How requests are authenticated."""
+    """Authentication by the flags."""
     issuers = issuers_of(flags)
     first: list[TokenAuthenticator] = [TokenFile(path) for path in flags.values.get("token-auth-file", ())[-1:]]
     jwt, components, collectors = jwt_of(flags, issuers, clock)
@@ -74,7 +74,7 @@ def issuers_of(flags: Flags) -> tuple[str, ...]:
 
 
 def maximum_seconds_of(flags: Flags) -> int:
-    """How long a ServiceAccount's token lasts at most; 0 for as long as is asked."""
+    """Maximum lifetime of ServiceAccount tokens; 0 for no limit."""
     seconds = flags.seconds("service-account-max-token-expiration", "0s")
     if seconds and not 3600 <= seconds <= 1 << 32:
         raise BadFlag("the service-account-max-token-expiration must be between 1 hour and 2^32 seconds")
@@ -82,7 +82,7 @@ def maximum_seconds_of(flags: Flags) -> int:
 
 
 def keys_url_of(flags: Flags) -> str:
-    """Where others find the keys of ServiceAccounts' tokens, if not below the issuer's address."""
+    """URL of the keys for ServiceAccount tokens, when it is not below the issuer."""
     text = flags.last("service-account-jwks-uri")
     if text:
         try:
@@ -160,7 +160,7 @@ def algorithms_of(flags: Flags) -> tuple[str, ...]:
 
 
 def anonymous_of(flags: Flags, configured: AnonymousAuthConfig | None, *, allows_all: bool) -> AnonymousRequests:
-    """Which requests without credentials are let in."""
+    """Requests that are allowed without credentials."""
     if configured is not None:
         if "anonymous-auth" in flags.values:
             said = "--anonymous-auth flag cannot be set when anonymous field is configured in authentication configuration file"

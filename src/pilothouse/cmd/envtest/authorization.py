@@ -30,7 +30,7 @@ DEFAULT_WEBHOOK = "default"
 
 
 def authorization_of(flags: Flags) -> Authorization:
-    """Who decides, in order."""
+    """Authorizers by the flags, in order."""
     path = flags.last("authorization-config")
     if not path:
         return by_modes(flags)
@@ -51,7 +51,7 @@ def checked(authorization: Authorization) -> Authorization:
 
 
 def by_modes(flags: Flags) -> Authorization:
-    """Who decides by --authorization-mode. BadFlag for one that is not known, or named twice."""
+    """Authorizers of --authorization-mode. Raises BadFlag for an unknown or repeated mode."""
     modes = flags.all("authorization-mode") if "authorization-mode" in flags.values else ["AlwaysAllow"]
     if not modes:
         raise BadFlag("at least one authorization-mode must be passed")

@@ -1,4 +1,4 @@
-"""What stands in for etcd: it listens where it is told to and says that it is healthy; the API server keeps its objects by itself.
+"""Stand-in for etcd: listens and reports healthy; the API server stores its objects itself.
 
 Little is imported: whoever starts it waits for it.
 """
@@ -38,7 +38,7 @@ Flags of etcd that have no effect:
 
 
 def client_urls(arguments: Sequence[str]) -> list[str]:
-    """Of `--listen-client-urls`, as `--flag=value` or `--flag value`; etcd's default without it."""
+    """Value of `--listen-client-urls`, as `--flag=value` or `--flag value`; etcd's default without it."""
     for index, word in enumerate(arguments):
         name, equals, value = word.lstrip("-").partition("=")
         if name == "listen-client-urls":

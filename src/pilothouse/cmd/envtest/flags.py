@@ -74,7 +74,7 @@ class BadFlag(ValueError):
 
 @dataclass(slots=True)
 class Flags:
-    """What was asked for, with upstream's defaults."""
+    """Values of the flags, with upstream's defaults."""
 
     values: dict[str, list[str]] = field(default_factory=dict)
     unknown: list[str] = field(default_factory=list)
@@ -106,7 +106,7 @@ class Flags:
 
     @property
     def request_headers(self) -> RequestHeaders:
-        """What is believed of front proxies: of anybody whom their authority vouches for, unless names are given."""
+        """Header names of front proxies, and the names that they are accepted from."""
         return RequestHeaders(*(tuple(self.all(f"requestheader-{part}")) for part in HEADER_FLAGS))
 
     @property
@@ -129,7 +129,7 @@ class Flags:
 
     @property
     def api_addresses(self) -> tuple[str, ...]:
-        """Where the Service `kubernetes` leads: nowhere when the address is loopback's, as no Endpoints may. BadFlag for no address."""
+        """Endpoints of the Service `kubernetes`: none for a loopback address. Raises BadFlag for an invalid one."""
         text = self.last("advertise-address")
         try:
             return (text,) if text and not ip_address(text).is_loopback else ()

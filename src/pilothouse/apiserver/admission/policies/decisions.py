@@ -29,7 +29,7 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Annotation:
-    """Of one audit annotation: its value ("": none is published), or the error that denies the request."""
+    """Result of one audit annotation: its value ("" for none), or the error that denies the request."""
 
     key: str
     value: str = ""
@@ -71,8 +71,7 @@ def decided(validation: Validation, result: Result, message: Result | None, *, f
 
 
 def message_of(validation: Validation, message: Result | None) -> str:
-    """What is said of a false validation: the message expression's text, if it is one line and not too long, or the message, or the
-    expression itself."""
+    """Message of a failed validation: of messageExpression if it is one line and not too long, or `message`, or the expression."""
     text = message.value if message is not None and not message.error else None
     if isinstance(text, str):
         text = text.strip()

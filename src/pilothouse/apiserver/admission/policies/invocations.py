@@ -1,4 +1,4 @@
-"""Which policies are evaluated for a request, under which bindings and with which params: the same for both kinds of policies.
+"""Policies, bindings and params that are evaluated for a request; shared by both kinds of policies.
 
 Upstream: policy/generic (policy_dispatcher.go, policy_matcher.go).
 """
@@ -65,7 +65,7 @@ Convert = Callable[[Version], Awaitable[Any]]
 async def invocations(
     candidates: Iterable[Candidate[Hook[E]]], request: AdmissionRequest, world: World, convert: Convert, *, params_first: bool
 ) -> AsyncIterator[Invocation[E] | ConfigurationError[E]]:
-    """All that is to be evaluated, and what cannot be, in the order of policies and bindings.
+    """Invocations of policies, and configuration errors, in the order of policies and bindings.
 
     `params_first`: the objects are converted when there are params, and a failure is the binding's; otherwise before, and the policy's.
     """

@@ -169,6 +169,6 @@ class Mutations:
 
 
 def key_of(invocation: Invocation[Mutator], param: Any) -> tuple[str, ...]:
-    """What tells one invocation from all others in both passes."""
+    """Identity of an invocation, the same in both passes."""
     names = ("", "") if param is None else (param.metadata.namespace, param.metadata.name)
     return (invocation.hook.policy.metadata.name, invocation.binding.metadata.name, *names)

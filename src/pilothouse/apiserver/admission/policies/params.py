@@ -21,7 +21,7 @@ NO_PARAMS: Sequence[Any] = (None,)
 
 
 class ParamsError(Exception):
-    """A configuration error: `str()` says in upstream's words why there are no params."""
+    """Params are missing because of a configuration error; the text is upstream's."""
 
 
 def resource_of(kind: ParamKind | None, catalogue: Catalogue) -> Resource[Any] | None:

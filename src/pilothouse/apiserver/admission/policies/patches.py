@@ -1,4 +1,4 @@
-"""What the expressions of a MutatingAdmissionPolicy make of an object: pure, on JSON.
+"""Applying the results of MutatingAdmissionPolicy expressions to an object, as JSON. Pure.
 
 - An ApplyConfiguration is merged into the object by its schema, as server-side apply merges; lists and maps that are atomic are refused.
 - A JSONPatch is applied as one of a PATCH request. When a `test` of it fails the object stays as it is.
@@ -50,7 +50,7 @@ def applied(obj: dict[str, Any], value: ObjectValue, kind: Type | None) -> dict[
 
 
 def atomic_paths(value: Any, kind: Type, path: str = "") -> Iterator[str]:
-    """The paths of all maps and lists in a value that one owner owns as a whole: merging one would drop what is not said."""
+    """Paths of atomic maps and lists in a value, which an ApplyConfiguration must not contain."""
     if isinstance(value, dict) and kind.is_map:
         if kind.is_atomic:
             yield path

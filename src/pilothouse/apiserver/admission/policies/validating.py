@@ -61,7 +61,7 @@ class Validator(CompiledPolicy[ValidatingAdmissionPolicy]):
         return [self.compiled("valueExpression", each.valueExpression) for each in self.policy.spec.auditAnnotations]
 
     def verdict(self, values: RequestVariables, *, is_small: bool) -> Verdict:
-        """What the policy says of a request."""
+        """Result of the policy for a request."""
         try:
             if not self.applies(values, is_small=is_small):
                 return NOTHING
@@ -115,7 +115,7 @@ class Refusal:
 
 @dataclass(slots=True)
 class Outcome:
-    """What all policies say of one request, in their order."""
+    """Results of all policies for one request, in order."""
 
     refusals: list[Refusal] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -132,7 +132,7 @@ class Outcome:
         self.refusals.append(Refusal(policy.metadata.name, name, f"failed to configure {part}: {message}"))
 
     def add(self, policy: ValidatingAdmissionPolicy, binding: ValidatingAdmissionPolicyBinding, verdict: Verdict) -> None:
-        """What a policy says under a binding."""
+        """Add the result of a policy under a binding."""
         for index, decision in enumerate(verdict.decisions):
             if decision.denies:
                 self._add_denied(policy.metadata.name, binding, decision, index)
@@ -157,7 +157,7 @@ class Outcome:
                 self.failures.append({**failure, "validationActions": actions})
 
     def audit_annotations(self) -> dict[str, str]:
-        """What goes into the audit log."""
+        """Audit annotations of all policies."""
         said = {f"{policy}/{key}": ", ".join(values) for policy, keys in self.annotations.items() for key, values in keys.items()}
         if self.failures:
             said[FAILURE_ANNOTATION] = msgspec.json.encode(self.failures[:FAILURES_LIMIT]).decode()
@@ -177,7 +177,7 @@ def refusal_of(request: AdmissionRequest, refusal: Refusal) -> StatusError:
 
 
 async def judge(candidates: Sequence[Candidate[Hook[Validator]]], request: AdmissionRequest, world: World) -> Outcome:
-    """What all policies say of a request. Nothing is refused here."""
+    """Evaluate all policies for a request; refusing it is up to the caller."""
     outcome, seen = Outcome(), RequestValues(request, world)
     async for invocation in invocations(candidates, request, world, seen.convert, params_first=True):
         if isinstance(invocation, ConfigurationError):

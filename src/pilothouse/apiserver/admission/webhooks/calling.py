@@ -1,4 +1,4 @@
-"""One webhook is asked about a request. What comes of it is a Verdict, or one of three failures.
+"""Calling one webhook about a request: the result is a Verdict or one of three failures.
 
 - `WebhookFailed`: it could not be asked, or its answer is none. The failurePolicy decides what that means.
 - `Rejected`: it has refused the request.
@@ -48,7 +48,7 @@ class Rejected(Exception):
 
 
 async def ask(hook: Hook, request: AdmissionRequest, version: Version, objects: Objects, world: World, *, mutating: bool) -> Verdict:
-    """What the webhook says to a request that it lets pass; warnings and audit annotations are noted in the request."""
+    """Call the webhook. Returns its patch when it allows the request; warnings and audit annotations are added to the request."""
     if request.dry_run:
         _check_side_effects(hook)
     review_version = version_of(hook.webhook.admissionReviewVersions or ())

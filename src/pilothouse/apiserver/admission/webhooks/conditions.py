@@ -1,4 +1,4 @@
-"""Match conditions of webhooks: whether one is asked about a request that its rules and selectors choose.
+"""Match conditions of webhooks.
 
 Upstream: webhook/generic/webhook.go (ShouldCallHook), where conditions that fail refuse the request unless failures are ignored.
 """
@@ -16,8 +16,12 @@ KIND = "webhook"
 
 
 async def version_for(candidate: Candidate[Hook], request: AdmissionRequest, world: World) -> Version | None:
-    """The version in which a webhook is to see the request; None when it is not asked. StatusError 403 when its conditions cannot be
-    evaluated, and 404 without the namespace that its selector looks at."""
+    """Version in which a webhook gets the request; None when it is not called.
+
+    Raises a 403 when match conditions fail, a 404 when the namespace is missing.
+
+    Raises a 403 when match conditions fail, a 404 when the namespace is missing.
+    """
     version = await candidate.match(request, world)
     if version is None or not candidate.owner.webhook.matchConditions:
         return version

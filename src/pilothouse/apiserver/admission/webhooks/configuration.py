@@ -25,8 +25,12 @@ SIDE_EFFECT_FREE = ("None", "NoneOnDryRun")
 
 @dataclass(frozen=True)
 class Hook:
-    """One webhook of one configuration. `index` tells those of one name apart, `position` is its place among all; `type` is what metrics
-    call it: admit or validating."""
+    """One webhook of a configuration.
+
+    `index` distinguishes webhooks of equal name, `position` is its place among all; `type` is admit or validating.
+
+    `index` distinguishes webhooks of equal name, `position` is its place among all; `type` is admit or validating.
+    """
 
     configuration: str
     webhook: MutatingWebhook | ValidatingWebhook
@@ -41,7 +45,7 @@ class Hook:
 
     @property
     def key(self) -> str:
-        """What tells it from all others."""
+        """Identity of the webhook."""
         return f"{self.configuration}/{self.name}/{self.index}"
 
     @cached_property
@@ -69,7 +73,7 @@ class Hook:
 
     @cached_property
     def endpoint(self) -> Endpoint:
-        """Where it answers; CallFailed when its clientConfig names nothing."""
+        """Endpoint of the webhook. Raises CallFailed for an empty clientConfig."""
         return endpoint_of(self.webhook.clientConfig)
 
 

@@ -1,4 +1,4 @@
-"""What a webhook answers: whether it is an answer at all, and what it says (upstream: VerifyAdmissionResponse, ToStatusErr). Pure."""
+"""Validation of webhook responses (upstream: VerifyAdmissionResponse, ToStatusErr). Pure."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class AdmissionResponse(Object):
 
 
 class AdmissionReview(Object):
-    """A review as it comes back; what was asked is of no interest any more."""
+    """An AdmissionReview as the webhook returned it; its request is ignored."""
 
     kind: str = ""
     apiVersion: str = ""
@@ -46,7 +46,7 @@ class InvalidResponse(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a webhook says. `status` belongs to a refusal; `patch` is JSON, b"" for no change."""
+    """Result of a webhook. `status` is for a refusal; `patch` is JSON, b"" for none."""
 
     allowed: bool
     status: Status | None = None
@@ -89,7 +89,7 @@ SCHEME = "pkg/runtime/scheme.go:111"
 
 
 def no_kind(kind: str, api_version: str) -> str:
-    """What upstream's decoder says of a type that it does not know."""
+    """Upstream's decoding error for an unknown type."""
     return f"no kind {go_quoted(kind)} is registered for version {go_quoted(api_version)} in scheme {go_quoted(SCHEME)}"
 
 
@@ -124,7 +124,7 @@ def refusal(name: str, status: Status | None) -> StatusError:
 
 
 def operations_of(patch: bytes) -> list[dict[str, Any]]:
-    """The operations of a JSON Patch; ValueError, in Go's words, for what is none."""
+    """Operations of a JSON Patch. Raises ValueError with Go's message."""
     parsed = codec.parse(patch, "application/json")
     if parsed is None:
         return []

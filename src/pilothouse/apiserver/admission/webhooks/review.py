@@ -18,7 +18,7 @@ NULL = msgspec.Raw(b"null")
 
 
 def version_of(accepted: Iterable[str]) -> str:
-    """The version of AdmissionReview in which a webhook is asked: the first that it accepts and the server knows; "" for none."""
+    """First accepted version of AdmissionReview that the server supports; "" for none."""
     return next((version for version in accepted if version in KNOWN_VERSIONS), "")
 
 

@@ -1,4 +1,4 @@
-"""Bootstrap tokens: Secrets of kube-system whose tokens let nodes join (pure; upstream: cluster-bootstrap).
+"""Bootstrap tokens: Secrets in kube-system with which nodes join (upstream: cluster-bootstrap). Pure.
 
 Three ask: the API server (whom a token stands for), and two controllers (which Secrets have expired, which sign `cluster-info`).
 """
@@ -33,7 +33,7 @@ CLUSTER_INFO, KUBECONFIG, SIGNATURE = "cluster-info", "kubeconfig", "jws-kubecon
 
 
 def value(secret: Secret, key: str) -> str:
-    """What a Secret has under a key, "" for nothing."""
+    """Value of a Secret's key, "" when it is missing."""
     try:
         return base64.b64decode(secret.data.get(key, "")).decode(errors="replace")
     except binascii.Error:
@@ -41,7 +41,7 @@ def value(secret: Secret, key: str) -> str:
 
 
 def seconds_left(secret: Secret, now: datetime) -> float | None:
-    """How long the token is valid yet: None for ever, 0 when it has expired or its time cannot be read."""
+    """Seconds until the token expires: None for never, 0 when it has expired or its expiration is invalid."""
     text = value(secret, EXPIRATION)
     if not text:
         return None

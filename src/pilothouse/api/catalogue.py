@@ -28,10 +28,10 @@ def built_in(level: str = API_LEVEL) -> Catalogue:
 
 @cache
 def known() -> Catalogue:
-    """The built-in kinds for who speaks to a cluster from outside: nothing is ever added to it."""
+    """The built-in kinds as an unchanging catalogue, for external clients."""
     return built_in()
 
 
 def resource_of(kind: type[T]) -> Resource[T]:
-    """The built-in resource whose GVK a class bears; LookupError for a class that is no top-level kind."""
+    """Built-in resource of a class, by its GVK. Raises LookupError for a class without one."""
     return known().of(kind)

@@ -1,4 +1,4 @@
-"""Fields of features that are off: upstream's dropDisabledFields, for all kinds at once.
+"""Dropping of fields of disabled features (upstream's dropDisabledFields), for all kinds.
 
 - A field is dropped from a new object, and from an update unless the old object already uses the feature.
 - `OFF` is the data: feature gate -> its fields, each as type and field of the table (fields.py).
@@ -81,7 +81,7 @@ NOTE_BELOW = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Plan:
-    """Of one type: its fields that are off, as (field, feature), and those through which others are reached, as (field, their plan).
+    """Disabled fields of one type, as (field, feature), and fields that lead to others, as (field, their plan).
 
     `note(object, features)` adds the features whose fields are in use.
     """

@@ -1,4 +1,4 @@
-"""Tokens of ServiceAccounts that stand in Secrets and have no end: their claims, and the labels that tell of their use (pure).
+"""Legacy ServiceAccount tokens in Secrets, which do not expire: claims and labels. Pure.
 
 Three ask: the API server (whom such a token stands for), the controller that makes them, and the one that cleans up those of old.
 """
@@ -22,7 +22,7 @@ TRACKING_NAMESPACE, TRACKING, SINCE = "kube-system", "kube-apiserver-legacy-serv
 
 
 def claims_of(account: ServiceAccount, secret: Secret) -> Mapping[str, Any]:
-    """What the token of a Secret says."""
+    """Claims of the token of a Secret."""
     meta = account.metadata
     return {
         "iss": ISSUER,

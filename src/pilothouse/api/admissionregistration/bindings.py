@@ -1,4 +1,4 @@
-"""What ValidatingAdmissionPolicyBinding and MutatingAdmissionPolicyBinding have in common.
+"""Shared by ValidatingAdmissionPolicyBinding and MutatingAdmissionPolicyBinding.
 
 The words are upstream's (pkg/apis/admissionregistration/validation).
 """

@@ -1,4 +1,4 @@
-"""What ValidatingAdmissionPolicy and MutatingAdmissionPolicy have in common: columns, defaults and the rules of their specs.
+"""Shared by ValidatingAdmissionPolicy and MutatingAdmissionPolicy: columns, defaults and validation.
 
 The words are upstream's (pkg/apis/admissionregistration/validation).
 """
@@ -74,8 +74,10 @@ class Expressions:
         self._compiler.add_variable(name, expression, stored=expression in self._before).report(problems)
 
     def check(self, expression: str, purpose: str, problems: Problems, *, shown: str = "") -> None:
-        """Report an expression that does not compile, or returns something else than its purpose wants (see expressions.RETURNS).
-        `shown` is what is told of it, if not itself."""
+        """Report an expression that does not compile, or has a result type that its purpose does not allow (see expressions.RETURNS).
+
+        `shown` is the value in the error, if not the expression.
+        """
         self._compiler.compile(expression, purpose, stored=expression in self._before).report(problems, shown)
 
 

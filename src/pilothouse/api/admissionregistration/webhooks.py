@@ -1,4 +1,4 @@
-"""What webhooks that change, webhooks that refuse, and policies have in common."""
+"""Shared by mutating and validating webhooks, and policies."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def default_webhooks(webhooks: Iterable[Webhook]) -> None:
 
 
 def default_match(resources: MatchResources) -> None:
-    """What a policy or its binding leaves out of where it applies."""
+    """Default the matchResources of a policy or binding."""
     if resources.matchPolicy is None:
         resources.matchPolicy = "Equivalent"
     resources.namespaceSelector = resources.namespaceSelector or LabelSelector()
@@ -123,7 +123,10 @@ def _validate_versions(versions: list[str], problems: Problems) -> None:
 def validate_conditions(
     conditions: list[MatchCondition], before: list[MatchCondition], problems: Problems, *, params: bool = False
 ) -> None:
-    """Each has its own name and an expression that compiles. `before` are those that the object had; `params`: whether there are any."""
+    """Validate match conditions: unique names, and expressions that compile.
+
+    `before` are those of the old object; `params`: whether params exist.
+    """
     if not conditions:
         return
     from pilothouse.api.expressions.admission import Compiler

@@ -1,4 +1,4 @@
-"""Certificates of authorities in a webhook's client configuration, read as client-go reads them.
+"""CA bundles of webhook client configurations, read as client-go does.
 
 Upstream: client-go transport (rootCertPool), apiserver pkg/util/webhook (ValidateCABundle).
 """
@@ -13,7 +13,7 @@ WORDS = "unable to load root certificates: "
 
 
 def bundle_problem(bundle: str) -> str:
-    """What is wrong with a caBundle (base64 of PEM), in upstream's words; "" when it has a certificate."""
+    """Upstream's error for a caBundle (base64 of PEM); "" when it has a certificate."""
     from cryptography import x509  # late: heavy to import, and needed for few objects
 
     pem_blocks = blocks(base64.b64decode(bundle).decode(errors="replace"))

@@ -19,7 +19,7 @@ OFFLOAD_BYTES = 4 * 1024
 
 
 def begin_deletion(definition: CustomResourceDefinition, now: str) -> None:
-    """What the first delete makes of a definition: it goes when its instances have gone."""
+    """Set deletionTimestamp, the clean-up finalizer and the condition Terminating; the definition is removed after its instances."""
     meta, status = definition.metadata, definition.status
     meta.deletionTimestamp = now
     if CLEANUP_FINALIZER not in meta.finalizers:

@@ -1,4 +1,4 @@
-"""Defaults of a schema are valid by that schema, and have no unknown fields.
+"""Validation of defaults by their schema.
 
 `check_rules` (the CEL rules of a schema, run on its own default) is given by who can run them.
 
@@ -27,7 +27,7 @@ CheckRules = Callable[[Node, Any, Problems, bool], None]
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a schema stands below the resource that it belongs to: the resource's schema and the steps down (None: into items)."""
+    """Position of a schema below its resource: the resource's schema and the steps down (None: into items)."""
 
     resource: Node
     steps: tuple[str | None, ...] = ()

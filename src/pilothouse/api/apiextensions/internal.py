@@ -33,7 +33,7 @@ Data = dict[str, Any]
 
 @dataclass(slots=True)
 class Served:
-    """What a version has, or all versions have. `schema` is the openAPIV3Schema of `validation` as data."""
+    """Fields of a version, or of all versions. `schema` is the openAPIV3Schema of `validation` as data."""
 
     validation: CustomResourceValidation | None = None
     schema: Data | None = None
@@ -77,7 +77,7 @@ class Spec(Served):
         return [part.schema for part in (self, *self.versions) if part.schema is not None]
 
     def subresources_of(self, version: Version) -> CustomResourceSubresources | None:
-        """Those that a version is served with."""
+        """Subresources of a version."""
         return version.subresources if any(other.subresources is not None for other in self.versions) else self.subresources
 
     def schema_of(self, name: str) -> Data | None:

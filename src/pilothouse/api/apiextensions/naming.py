@@ -1,4 +1,4 @@
-"""Rules of a definition's names, printer columns, subresources, selectable fields and conversion.
+"""Validation of a definition's names, printer columns, subresources, selectable fields and conversion.
 
 Upstream: apiextensions-apiserver pkg/apis/apiextensions/validation/validation.go.
 """
@@ -122,7 +122,7 @@ def validate_selectable(fields: list[SelectableField], schema: Data, problems: P
 def validate_conversion(
     conversion: CustomResourceConversion | None, problems: Problems, *, known_version: bool, any_ca_bundle: bool, ca_problem: str = ""
 ) -> None:
-    """How versions are converted: not at all, or by a webhook. `ca_problem` is what is wrong with its CA bundle."""
+    """Validate the conversion strategy. `ca_problem` is the error of its CA bundle."""
     if conversion is None:
         return
     webhook, strategy = conversion.webhook, conversion.strategy

@@ -1,4 +1,4 @@
-"""Rules of every schema of a definition, wherever in it.
+"""Validation of every schema in a definition.
 
 - Problems come in upstream's order: those of a schema itself, of what is below it, and then of its lists, maps and rules. Those of CEL
   come after all others, and expressions of a schema are compiled only where nothing is wrong with it and below it.
@@ -37,7 +37,7 @@ NAMED = frozenset({"properties", "patternProperties", "definitions", "dependenci
 
 
 class Context(Protocol):
-    """What compiles the CEL rules of a schema, and of the schemas below it."""
+    """Compiles the CEL rules of a schema and of the schemas below it."""
 
     def below(self, schema: Schema) -> Context:
         """The context of a field, of items or of a map's values."""
@@ -48,7 +48,7 @@ class Context(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What is asked of a schema by where it stands, and by what was already so before an update."""
+    """Validation rules of a schema by its position, and by what the old definition already had."""
 
     valid_types: bool = True
     atomic_sets: bool = True
@@ -59,7 +59,7 @@ class Scope:
     uncorrelatable: str | None = None
 
     def without_old(self, path: str) -> Scope:
-        """Below a schema whose parts have no part of the old object that belongs to them."""
+        """Scope below a schema without correlation to the old object."""
         return self if self.uncorrelatable is not None else replace(self, uncorrelatable=path)
 
 

@@ -49,7 +49,7 @@ METADATA_ALLOWED = frozenset({"name", "generateName"})
 
 
 def violations(definition: CustomResourceDefinition) -> list[Problem]:
-    """What is not structural in the schemas of a definition: the condition NonStructuralSchema tells it."""
+    """Structural schema violations of a definition, as in the condition NonStructuralSchema."""
     problems = Problems()
     for index, version in enumerate(definition.spec.versions or ()):
         if version.schema is not None and version.schema.openAPIV3Schema is not None:

@@ -1,4 +1,4 @@
-"""What of a definition may stay as it was in an update, since it was already so: rules that came later do not lock out what is stored.
+"""Ratcheting of definitions: what an update may keep because the old definition already had it.
 
 Upstream: the options of ValidateCustomResourceDefinitionUpdate.
 """
@@ -15,7 +15,7 @@ from pilothouse.machinery.problems import Problems
 
 @dataclass(frozen=True, slots=True)
 class Tolerance:
-    """What an update may leave as it was: by what the old definition already did."""
+    """What an update may keep because the old definition already had it."""
 
     schema_needed: bool = True
     valid_types: bool = True

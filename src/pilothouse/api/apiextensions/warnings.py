@@ -1,4 +1,4 @@
-"""What a client is warned of when it writes a definition: formats that nobody checks, and sets of what is no scalar.
+"""Warnings about definitions: unknown formats, and sets of items that are not scalar.
 
 Upstream: the warnings of apiextensions-apiserver pkg/registry/customresourcedefinition/strategy.go.
 """

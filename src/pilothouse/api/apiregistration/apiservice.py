@@ -62,7 +62,7 @@ def default(service: APIService) -> None:
 
 @APISERVICE.prepare_create
 def prepare_create(service: APIService) -> None:
-    """What this server serves itself is available from the beginning."""
+    """Set the condition Available of a local APIService."""
     service.status.conditions = []
     if service.spec.service is None:
         condition = local()

@@ -1,4 +1,4 @@
-"""Whether an APIService is available: what its condition Available should say, from the Service and EndpointSlices behind it.
+"""Condition Available of APIServices, from their Service and EndpointSlices. Pure.
 
 Pure; upstream decides the same in kube-aggregator's remote and local available controllers. Whether the extension API server answers is
 asked only when nothing here speaks against it.
@@ -37,7 +37,7 @@ def failed_discovery(message: str) -> APIServiceCondition:
 
 
 def backend_problem(apiservice: APIService, service: Service | None, slices: Sequence[EndpointSlice]) -> APIServiceCondition | None:
-    """What is wrong with the Service of a remote APIService or with its endpoints; None when the server can be asked."""
+    """Condition for a problem of a remote APIService's Service or endpoints; None when the server can be called."""
     reference = apiservice.spec.service
     assert reference is not None
     named = f'service/{reference.name} in "{reference.namespace}"'

@@ -1,4 +1,4 @@
-"""Which API groups and versions clients prefer: priorities of the APIServices that a server registers for itself.
+"""Priorities of API groups and versions in the APIServices that a server registers for itself.
 
 Upstream's kube-apiserver has the same two numbers for each group and version (cmd/kube-apiserver/app/aggregator.go); custom resources
 have CUSTOM (the crd registration controller).

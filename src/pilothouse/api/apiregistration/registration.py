@@ -1,4 +1,4 @@
-"""Which APIServices a server registers for the groups and versions that it serves itself.
+"""APIServices that a server registers for the groups and versions that it serves.
 
 Pure; upstream's autoregister controller decides the same. Built-in ones are looked after at the start of the server only
 (`onstart`), those of custom resources always (`true`).

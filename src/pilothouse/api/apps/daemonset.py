@@ -51,7 +51,7 @@ DAEMONSET.empty = lambda daemon_set: daemon_set.metadata.annotations.update({TEM
 
 @DAEMONSET.default
 def default(daemon_set: DaemonSet) -> None:
-    """Whoever writes a DaemonSet owns the number of its template, too; what it is, is determined later."""
+    """Default a DaemonSet; its template generation is set later."""
     daemon_set.metadata.annotations.setdefault(TEMPLATE_GENERATION, "0")
     spec = daemon_set.spec
     if spec.revisionHistoryLimit is None:

@@ -61,7 +61,7 @@ DEPLOYMENT.empty = no_replicas
 
 @DEPLOYMENT.default
 def default(deployment: Deployment) -> None:
-    """One replica, ten old ReplicaSets, 600 seconds of progress deadline, RollingUpdate with 25 % each way.
+    """Default replicas 1, revisionHistoryLimit 10, progressDeadlineSeconds 600, and RollingUpdate with 25 % each way.
 
     Upstream: SetDefaults_Deployment.
     """

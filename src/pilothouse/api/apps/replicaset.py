@@ -37,7 +37,7 @@ REPLICASET.empty = no_replicas
 
 @REPLICASET.default
 def default(replica_set: ReplicaSet) -> None:
-    """One replica, and the defaults of the pod template. Upstream: SetDefaults_ReplicaSet."""
+    """Default replicas 1 and the Pod template. Upstream: SetDefaults_ReplicaSet."""
     if replica_set.spec.replicas is None:
         replica_set.spec.replicas = 1
     default_pod_spec(replica_set.spec.template.spec)

@@ -60,7 +60,7 @@ STATEFULSET.empty = no_replicas
 
 @STATEFULSET.default
 def default(stateful_set: StatefulSet) -> None:
-    """One replica, ten old revisions, OrderedReady, RollingUpdate of all pods, claims that are retained.
+    """Default replicas 1, revisionHistoryLimit 10, OrderedReady, RollingUpdate, and retained claims.
 
     Upstream: SetDefaults_StatefulSet.
     """

@@ -1,4 +1,4 @@
-"""What Deployment, ReplicaSet, DaemonSet and StatefulSet ask alike of selector, template, rollout and status."""
+"""Validation shared by Deployment, ReplicaSet, DaemonSet and StatefulSet: selector, template, rollout and status."""
 
 from __future__ import annotations
 

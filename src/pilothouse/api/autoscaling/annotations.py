@@ -1,4 +1,4 @@
-"""What a HorizontalPodAutoscaler of autoscaling/v1 has no fields for, as its annotations say it.
+"""Annotations of autoscaling/v1 for fields that only autoscaling/v2 has.
 
 Metrics and their states stand there in the flat form of autoscaling/v1, the behavior under the names of upstream's internal type
 (pkg/apis/autoscaling/v1/conversion.go). The tables say, field by field in v1's order, where each lies in autoscaling/v2.

@@ -78,7 +78,7 @@ HORIZONTALPODAUTOSCALER = Resource(
 
 @HORIZONTALPODAUTOSCALER.default
 def default(autoscaler: HorizontalPodAutoscaler) -> None:
-    """One replica at least, 80 % of the requested CPU when there is no metric, and upstream's scaling rules.
+    """Default minReplicas 1, a CPU target of 80 % without metrics, and upstream's scaling rules.
 
     Upstream: SetDefaults_HorizontalPodAutoscaler.
     """

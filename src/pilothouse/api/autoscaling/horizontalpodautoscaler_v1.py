@@ -135,6 +135,6 @@ HORIZONTALPODAUTOSCALER_V1.conversion_annotations = ANNOTATIONS
 
 @HORIZONTALPODAUTOSCALER_V1.default
 def default(autoscaler: v1.HorizontalPodAutoscaler) -> None:
-    """One replica at least; the rest is defaulted in autoscaling/v2."""
+    """Default minReplicas 1; the rest is defaulted in autoscaling/v2."""
     if autoscaler.spec.minReplicas is None:
         autoscaler.spec.minReplicas = 1

@@ -1,4 +1,4 @@
-"""Rules of a HorizontalPodAutoscaler's metrics: one source each, and a target that suits it.
+"""Validation of metrics of a HorizontalPodAutoscaler.
 
 The words are upstream's (pkg/apis/autoscaling/validation). The rest of the kind lies in horizontalpodautoscaler.py.
 """
@@ -20,7 +20,7 @@ TARGETS = ("AverageValue", "Utilization", "Value")
 
 
 def validate_metric(metric: MetricSpec, problems: Problems) -> None:
-    """One metric: the source that its type names, no other, and a valid target. Upstream: validateMetricSpec."""
+    """Validate one metric: only the source of its type, with a valid target. Upstream: validateMetricSpec."""
     if not metric.type:
         problems.at("type").required("must specify a metric source type")
     if metric.type not in SOURCES:

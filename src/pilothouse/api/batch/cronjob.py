@@ -93,7 +93,7 @@ def warn(new: CronJob, old: CronJob | None) -> Iterator[str]:
 
 
 def schedule_error(schedule: str) -> str:
-    """What is wrong with a schedule; "" when nothing is."""
+    """Error of a cron schedule; "" when it is valid."""
     if "TZ" in schedule:
         return "cannot use TZ or CRON_TZ in schedule, use timeZone field instead"
     try:

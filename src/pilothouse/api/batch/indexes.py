@@ -1,4 +1,4 @@
-"""The indexes of an indexed Job as its status lists them: `1,3-5,7`, rising, below the number of completions."""
+"""completedIndexes and failedIndexes of an indexed Job: `1,3-5,7`, increasing, below the number of completions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Interval = tuple[int, int]
 
 
 def validate_indexes(spec: JobSpec, now: JobStatus, was: JobStatus, problems: Problems) -> None:
-    """Of lists that change: that they can be read; and that no index has both failed and succeeded."""
+    """Validate changed index lists; no index may be both failed and completed."""
     if spec.completions is None:
         return
     completed_changed, failed_changed = now.completedIndexes != was.completedIndexes, now.failedIndexes != was.failedIndexes
@@ -34,7 +34,7 @@ def _validate_format(text: str, field: str, completions: int, problems: Problems
 
 
 def intervals(text: str, completions: int) -> list[Interval]:
-    """First and last index of each interval; ValueError in upstream's words for what is none."""
+    """First and last index of each interval. Raises ValueError with upstream's message."""
     read: list[Interval] = []
     for part in text.split(",") if text else ():
         interval = _interval(part, completions)

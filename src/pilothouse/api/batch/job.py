@@ -77,7 +77,7 @@ JOB = Resource(
 
 @JOB.default
 def default(job: Job) -> None:
-    """One completion and one pod at a time, backoffLimit 6, labels of the template, NonIndexed. Upstream: SetDefaults_Job."""
+    """Default completions and parallelism 1, backoffLimit 6, labels of the template, NonIndexed. Upstream: SetDefaults_Job."""
     spec = job.spec
     if spec.completions is None and spec.parallelism is None:
         spec.completions = 1
@@ -163,7 +163,7 @@ def _generated(job: Job) -> dict[str, str]:
 
 @JOB.validate_update
 def validate_update(old: Job, new: Job, problems: Problems) -> None:
-    """What of a Job never changes, and what may change while it is suspended. Upstream: ValidateJobUpdate."""
+    """Validate immutable fields of a Job, and those that may change while it is suspended. Upstream: ValidateJobUpdate."""
     here = problems.at("spec")
     _compare_completions(old.spec, new.spec, here.at("completions"))
     immutable(new.spec.selector, old.spec.selector, here, "selector")

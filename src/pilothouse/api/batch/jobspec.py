@@ -97,7 +97,7 @@ def _validate_restarts(spec: JobSpec, problems: Problems) -> None:
 
 
 def of_job_spec(spec: JobSpec, *path: str) -> Iterator[str]:
-    """What is odd about a JobSpec, in a Job and in a CronJob's template."""
+    """Warnings about a JobSpec, in a Job or in a CronJob's template."""
     indexed = spec.completionMode == "Indexed"
     if indexed and (spec.completions or 0) > MANY_COMPLETIONS and (spec.parallelism or 0) > MANY_AT_ONCE:
         yield f"{'.'.join(path)}: {HARD_TO_TRACK}"

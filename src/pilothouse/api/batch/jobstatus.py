@@ -1,4 +1,4 @@
-"""What the status of a Job may say: whoever manages it, an end is final, announced, and agrees with the counts.
+"""Validation of a Job's status: a final condition stays, is announced, and agrees with the counts.
 
 Most rules hold only for what an update changes, as upstream has it: a status of old that breaks one may stay as it is.
 """

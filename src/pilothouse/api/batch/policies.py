@@ -1,4 +1,4 @@
-"""Rules of what makes a Job fail or succeed early: its podFailurePolicy and its successPolicy.
+"""Validation of podFailurePolicy and successPolicy of a Job.
 
 The words are upstream's (pkg/apis/batch/validation). How the controller reads them lies in controllers/jobs.
 """
@@ -117,7 +117,7 @@ def _validate_success_rule(rule: SuccessPolicyRule, completions: int | None, pro
 
 
 def count_of_indexes(text: str, completions: int) -> tuple[int, str]:
-    """How many indexes `1,3-5` is, or what is wrong with it: they rise, and lie below the completions."""
+    """Number of indexes in `1,3-5`, or the error: they must increase, and be below the completions."""
     total, before = 0, -1
     for part in text.split(","):
         wrong = _wrong_with_interval(part, completions)

@@ -60,7 +60,7 @@ CERTIFICATESIGNINGREQUEST = Resource(
 
 @CERTIFICATESIGNINGREQUEST.prepare_update
 def prepare_update(old: CertificateSigningRequest, new: CertificateSigningRequest) -> None:
-    """What was asked for stays; only who asked could change it, by asking anew."""
+    """Keep the spec, which never changes."""
     new.spec = old.spec
 
 
@@ -89,7 +89,7 @@ def validate(request: CertificateSigningRequest, problems: Problems) -> None:
 
 @CERTIFICATESIGNINGREQUEST.prepare_status
 def prepare_status(old: CertificateSigningRequest, new: CertificateSigningRequest, now: str) -> None:
-    """Who writes the status leaves the approver's word as it is: only how often it is there is compared, and judged."""
+    """Keep the conditions Approved and Denied as they are; a write that adds or removes one is refused by validation."""
     for decision in DECISIONS:
         before, after = _of_type(old, decision), _of_type(new, decision)
         if len(before) == len(after):
@@ -111,7 +111,7 @@ def validate_status(old: CertificateSigningRequest, new: CertificateSigningReque
 
 
 def validate_approval(old: CertificateSigningRequest, new: CertificateSigningRequest, problems: Problems) -> None:
-    """What holds of conditions whoever writes them: final ones are there once, true, and for ever."""
+    """Validate conditions: final ones are unique, True, and permanent."""
     validate(new, problems)
     here = problems.at("status", "conditions")
     seen: set[str] = set()
@@ -134,7 +134,7 @@ def validate_approval(old: CertificateSigningRequest, new: CertificateSigningReq
 
 
 def stamp(old: CertificateSigningRequest, new: CertificateSigningRequest, now: str) -> None:
-    """Conditions whose writer says no times were updated now, and have been as they are since the last other status."""
+    """Set lastUpdateTime and lastTransitionTime of conditions without them."""
     for condition in new.status.conditions:
         condition.lastUpdateTime = condition.lastUpdateTime or now
         if not condition.lastTransitionTime:

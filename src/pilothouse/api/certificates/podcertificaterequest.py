@@ -58,7 +58,7 @@ PODCERTIFICATEREQUEST = Resource(
 
 @PODCERTIFICATEREQUEST.default
 def default(request: PodCertificateRequest) -> None:
-    """One day of validity. Upstream: SetObjectDefaults_PodCertificateRequest."""
+    """Default maxExpirationSeconds of one day. Upstream: SetObjectDefaults_PodCertificateRequest."""
     if request.spec.maxExpirationSeconds is None:
         request.spec.maxExpirationSeconds = DEFAULT_SECONDS
 

@@ -1,4 +1,4 @@
-"""Trust anchors in PEM: what a ClusterTrustBundle may hold. Read as Go's encoding/pem and crypto/x509 read them."""
+"""Trust anchors in PEM for ClusterTrustBundles, read as Go's encoding/pem and crypto/x509 do."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Block:
 
 
 def blocks(text: str) -> list[Block]:
-    """The PEM blocks of a text; what stands between them, and blocks that are no base64, are passed over."""
+    """PEM blocks of a text; other text, and blocks with invalid base64, are skipped."""
     pem_blocks = []
     for match in BLOCK.finditer(text):
         try:

@@ -1,4 +1,4 @@
-"""What a connection to a pod, a service or a node asks for, as an object: admission sees it (operation CONNECT). It is never stored.
+"""Options of connections to Pods, Services and Nodes, as admission sees them (operation CONNECT). Never stored.
 
 Upstream: PodExecOptions and its neighbours in k8s.io/api/core/v1, read from the query of the request.
 """
@@ -14,7 +14,7 @@ from pilothouse.machinery.struct import Object, constant
 
 
 class PodAttachOptions(Object):
-    """Which streams of a container's own process are wanted."""
+    """Streams of an attach."""
 
     GVK: ClassVar[tuple[str, str, str]] = ("", "v1", "PodAttachOptions")
     kind: str = field(default_factory=constant("PodAttachOptions"))
@@ -27,7 +27,7 @@ class PodAttachOptions(Object):
 
 
 class PodExecOptions(Object):
-    """Which command is run, and which of its streams are wanted."""
+    """Command and streams of an exec."""
 
     GVK: ClassVar[tuple[str, str, str]] = ("", "v1", "PodExecOptions")
     kind: str = field(default_factory=constant("PodExecOptions"))
@@ -41,7 +41,7 @@ class PodExecOptions(Object):
 
 
 class PodPortForwardOptions(Object):
-    """Which ports of a pod are wanted, where the client says so at the start (over WebSocket)."""
+    """Ports of a port-forward, if the client names them at the start (over WebSocket)."""
 
     GVK: ClassVar[tuple[str, str, str]] = ("", "v1", "PodPortForwardOptions")
     kind: str = field(default_factory=constant("PodPortForwardOptions"))

@@ -126,7 +126,7 @@ def default_addresses(pod: Pod) -> None:
 
 
 def default_pod_level(spec: PodSpec) -> None:
-    """What is said for the whole Pod is completed from its containers, then requests from limits."""
+    """Default Pod-level resources: requests from the containers, then from limits."""
     asked = spec.resources
     if asked is None:
         return
@@ -220,13 +220,13 @@ SPECS = SharedRule(validate_spec)
 
 @POD.validate_update
 def validate_update(old: Pod, new: Pod, problems: Problems) -> None:
-    """What of a Pod may change. Upstream: ValidatePodUpdate."""
+    """Validate an update of a Pod. Upstream: ValidatePodUpdate."""
     validate_pod_update(old, new, problems)
 
 
 @POD.validate_status
 def validate_status(old: Pod, new: Pod, problems: Problems) -> None:
-    """What of a Pod's status may change; a missing qosClass is kept. Upstream: ValidatePodStatusUpdate."""
+    """Validate an update of a Pod's status; a missing qosClass is kept. Upstream: ValidatePodStatusUpdate."""
     # Upstream's strategy keeps the class when a writer of the status leaves it out.
     new.status.qosClass = new.status.qosClass or old.status.qosClass
     validate_pod_status(old, new, problems)
@@ -234,7 +234,7 @@ def validate_status(old: Pod, new: Pod, problems: Problems) -> None:
 
 @POD.warn
 def warn(new: Pod, old: Pod | None) -> Iterator[str]:
-    """Of new Pods alone: people seldom write Pods that are there, and kubelets often."""
+    """Warnings about new Pods; updates, which are mostly made by kubelets, have none."""
     if old is None:
         yield from of_name(new.metadata.name, "the Pod's hostname")
         yield from _of_spec(new.spec, new.metadata.annotations)

@@ -1,4 +1,4 @@
-"""What the resize subresource of a Pod may change: cpu and memory, and nothing that was asked for goes (KEP-1287)."""
+"""Validation of the resize subresource: cpu and memory only, and no request may be removed (KEP-1287)."""
 
 from __future__ import annotations
 

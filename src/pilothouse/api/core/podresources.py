@@ -1,4 +1,4 @@
-"""What a Pod asks for as a whole: the sum of its containers, the peak of its init containers, and its overhead.
+"""Requests and limits of a whole Pod: the sum of its containers, the peak of its init containers, and its overhead.
 
 The arithmetic is upstream's (component-helpers/resource): a restartable init container runs beside all that start after it.
 """
@@ -40,7 +40,7 @@ def aggregate(spec: PodSpec, asked: Callable[[Container], Mapping[str, Quantity]
 
 
 def requests(pod: Pod) -> Totals:
-    """What the scheduler must find room for, overhead included."""
+    """Requests of the Pod for scheduling, with overhead."""
     totals = aggregate(pod.spec, lambda container: container.resources.requests)
     if pod.spec.resources:
         totals.update({name: quantity.parse(value) for name, value in pod.spec.resources.requests.items()})
@@ -49,7 +49,7 @@ def requests(pod: Pod) -> Totals:
 
 
 def limits(pod: Pod) -> Totals:
-    """What the Pod may use at most; a resource that one container does not limit counts with what the others say."""
+    """Limits of the Pod; a resource that a container does not limit counts with the limits of the others."""
     totals = aggregate(pod.spec, lambda container: container.resources.limits)
     if pod.spec.resources:
         totals.update({name: quantity.parse(value) for name, value in pod.spec.resources.limits.items()})

@@ -1,4 +1,4 @@
-"""What `kubectl get pods` shows of a Pod: READY, STATUS and RESTARTS, as upstream's printer counts them."""
+"""Columns READY, STATUS and RESTARTS of `kubectl get pods`, as upstream's printer computes them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ TERMINAL = ("Succeeded", "Failed")
 
 
 class PodSummary:
-    """One look at a Pod; `ready`, `total`, `reason`, `restarts` and `last_restart` are the result."""
+    """Computed values of a Pod: `ready`, `total`, `reason`, `restarts` and `last_restart`."""
 
     def __init__(self, pod: Pod) -> None:
         self.pod = pod
@@ -89,7 +89,7 @@ class PodSummary:
 
 
 def readiness_gates(pod: Pod) -> str | None:
-    """How many of the readiness gates are open."""
+    """Column Readiness Gates: the number of gates that are True, and their total, as `1/2`; None without gates."""
     gates = pod.spec.readinessGates
     opened = sum(_condition(pod, gate.conditionType) for gate in gates)
     return f"{opened}/{len(gates)}" if gates else None

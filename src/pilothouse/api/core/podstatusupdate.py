@@ -1,4 +1,4 @@
-"""What may be written to the status of a Pod."""
+"""Validation of writes to a Pod's status."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What may change of a Pod: its images, tolerations that are added, deadlines that get shorter, gates that go, and its status.
+"""Validation of Pod updates: images, added tolerations, shorter deadlines, removed scheduling gates.
 
 `validate_ephemeral_update` and `validate_resize` are for the subresources of those names.
 """
@@ -147,7 +147,7 @@ def _validate_narrowed(old: NodeAffinity | None, new: NodeAffinity | None, probl
 
 
 def validate_ephemeral_update(old: Pod, new: Pod, problems: Problems) -> None:
-    """Ephemeral containers are added; those that are there stay as they are."""
+    """Validate that ephemeral containers are only added."""
     if wellknown.CONFIG_MIRROR in old.metadata.annotations:
         problems.forbidden("static pods do not support ephemeral containers")
         return

@@ -1,4 +1,4 @@
-"""What an object counts for against a ResourceQuota: pure, for the controller that sums it up and the admission that refuses.
+"""Usage of objects for ResourceQuotas; shared by the controller and the admission plugin. Pure.
 
 - Every kind counts as `count/<plural>[.<group>]`; six core kinds by their plural, too.
 - Pods count their requests and limits until they have ended; Services their node ports and load balancers; claims their storage,
@@ -49,7 +49,7 @@ def count_name(resource: Resource[Any]) -> str:
 
 
 def counted(resource: Resource[Any], names: Iterable[str]) -> set[str]:
-    """Which of a quota's names objects of this kind count for."""
+    """Names of a quota that count objects of this kind."""
     return {name for name in names if name == count_name(resource) or _counts(resource, name)}
 
 
@@ -70,7 +70,7 @@ def _is_extended(name: str) -> bool:
 
 
 def usage(obj: Any, resource: Resource[Any], now: datetime) -> Usage:
-    """All that the object counts for, by a quota's names."""
+    """Usage of an object, by quota name."""
     result = {count_name(resource): ONE}
     if isinstance(obj, Pod):
         result |= _of_pod(obj) if _is_charged(obj, now) else {}
@@ -130,7 +130,7 @@ def _of_claim(claim: PersistentVolumeClaim) -> Usage:
 
 
 def missing_resources(pod: Pod, names: Collection[str]) -> str:
-    """What its containers have to say because a quota counts it: `must specify limits.cpu for: app; ...`, or nothing."""
+    """Upstream's message about requests or limits that a quota requires: `must specify limits.cpu for: app; ...`, or ""."""
     lacking: dict[str, set[str]] = {}
     for container in (*pod.spec.containers, *pod.spec.initContainers):
         for name in MUST_BE_SET.intersection(names) - _said(container):
@@ -210,7 +210,7 @@ def added(total: Usage, more: Mapping[str, Quantity]) -> Usage:
 
 
 def used(quota: ResourceQuota, resource: Resource[Any], objects: Iterable[Any], now: datetime) -> Usage:
-    """What the objects of one kind count for against this quota: an entry for each of its names that the kind counts for."""
+    """Usage of all objects of one kind for a quota, with an entry for each of its names that counts the kind."""
     names = counted(resource, quota.spec.hard)
     total: Usage = {}
     for obj in objects if names else ():

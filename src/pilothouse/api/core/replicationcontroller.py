@@ -53,7 +53,7 @@ def default(controller: ReplicationController) -> None:
 
 @REPLICATIONCONTROLLER.validate
 def validate(controller: ReplicationController, problems: Problems) -> None:
-    """What upstream checks by hand, then by declarations."""
+    """Validate a ReplicationController: upstream's handwritten rules, then the declarative ones."""
     _validate_spec(controller, problems.at("spec"))
     if controller.metadata.name:
         report(in_bytes(names.dns_subdomain(controller.metadata.name)), controller.metadata.name, problems, "metadata", "name")

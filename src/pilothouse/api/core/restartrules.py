@@ -1,4 +1,4 @@
-"""Whether a container runs again after its end: its own rules, its own policy, its pod's policy (KEP-5307, KEP-5532). Pure.
+"""Whether a container restarts after it exited: by its rules, its policy, or the Pod's policy (KEP-5307, KEP-5532). Pure.
 
 The kubelet acts by it, and the API server judges by it which changes of a container's state a status may tell.
 """
@@ -14,7 +14,7 @@ AnyContainer = Container | EphemeralContainer
 
 
 def should_restart(container: AnyContainer, pod_policy: str | None, exit_code: int) -> bool:
-    """By the first rule that the exit code matches, else by the policy."""
+    """Decision of the first rule that matches the exit code, else by the policy."""
     if matching_action(container, exit_code) == RESTART:
         return True
     policy = container.restartPolicy or pod_policy or "Always"
@@ -22,7 +22,7 @@ def should_restart(container: AnyContainer, pod_policy: str | None, exit_code: i
 
 
 def matching_action(container: AnyContainer, exit_code: int) -> str:
-    """Of the first rule that this exit code matches; "" when none does."""
+    """Action of the first rule that matches the exit code; "" when none does."""
     return next((rule.action for rule in container.restartPolicyRules if _matches(rule, exit_code)), "")
 
 

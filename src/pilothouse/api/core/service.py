@@ -127,7 +127,7 @@ def validate(service: Service, problems: Problems) -> None:
 
 @SERVICE.validate_update
 def validate_update(old: Service, new: Service, problems: Problems) -> None:
-    """What of a Service may change. Upstream: ValidateServiceUpdate."""
+    """Validate an update of a Service. Upstream: ValidateServiceUpdate."""
     rules.validate_service_update(old, new, problems)
 
 

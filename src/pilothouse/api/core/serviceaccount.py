@@ -1,4 +1,4 @@
-"""ServiceAccount: who a Pod is to the API."""
+"""ServiceAccount: the identity of Pods at the API."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ SERVICEACCOUNT = Resource(
 
 @SERVICEACCOUNT.default
 def default(service_account: ServiceAccount) -> None:
-    """Of a Secret, its name counts; upstream drops the rest."""
+    """Keep only the name of each referenced Secret, as upstream does."""
     for secret in service_account.secrets:
         secret.kind = secret.namespace = secret.uid = secret.apiVersion = secret.resourceVersion = secret.fieldPath = ""
 
 
 @SERVICEACCOUNT.warn
 def warn(new: ServiceAccount, old: ServiceAccount | None) -> Iterator[str]:
-    """Of an annotation that is newly there: an old one has been told of."""
+    """Warning about an annotation that was added."""
     if MOUNTABLE_ONLY in new.metadata.annotations and (old is None or MOUNTABLE_ONLY not in old.metadata.annotations):
         yield (
             f"metadata.annotations[{MOUNTABLE_ONLY}]: deprecated in v1.32+; prefer separate namespaces to isolate access to mounted secrets"

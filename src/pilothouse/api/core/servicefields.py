@@ -1,4 +1,4 @@
-"""How the fields of a Service hang together: what follows from what, and what an update carries over or drops.
+"""Dependencies between fields of a Service: derived values, and what an update keeps or drops.
 
 The registry allocates addresses and ports after this (apiserver/registry/allocation.py); here nothing is allocated.
 """
@@ -96,7 +96,7 @@ def _carry_node_ports(old: Service, new: Service) -> None:
 
 
 def drop_dependent(old: Service, new: Service) -> None:
-    """What the old type needed goes with it, unless the client has set it anew."""
+    """Drop fields that only the old type needed, unless the client changed them."""
     if needs_cluster_ip(old) and not needs_cluster_ip(new):
         if (new.spec.clusterIP, new.spec.clusterIPs) == (old.spec.clusterIP, old.spec.clusterIPs):
             new.spec.clusterIP, new.spec.clusterIPs = "", []

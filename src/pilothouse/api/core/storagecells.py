@@ -1,4 +1,4 @@
-"""How volumes and claims show their access modes and their class."""
+"""Table cells of volumes and claims: access modes and storage class."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""CEL expressions of admission: which variables they see, what they may return, and what is said of one that does not compile.
+"""CEL expressions of admission: variables, allowed result types, and compile errors.
 
 - Policies, conditions of webhooks and the type checker of ValidatingAdmissionPolicies compile with a `Compiler` (upstream:
   apiserver/pkg/admission/plugin/cel).
@@ -118,7 +118,7 @@ class Compiled:
     is_internal: bool = False
 
     def report(self, problems: Problems, shown: str = "") -> None:
-        """Tell why there is no program. `shown` is what is told of the expression, if not itself."""
+        """Report why the expression did not compile. `shown` is the value in the error, if not the expression."""
         if self.is_internal:
             problems.internal(self.problem)
         elif self.problem:

@@ -65,7 +65,7 @@ class DeviceSizes:
     """The greatest sizes of what `device` holds. All attributes have the same, whatever their names."""
 
     def estimate_size(self, node: Node) -> Range | None:
-        """From none to the most that there may be at the node's path."""
+        """Range from 0 to the maximum number of elements at the node's path."""
         if not node.path or node.path[0] != "device":
             return None
         current: Type | None = DEVICE

@@ -92,7 +92,7 @@ OBJECT: Type = find_type(OBJECT_NAME) or DYN
 
 
 def mismatches(value: Any, path: str) -> Iterator[str]:
-    """Where the names of types do not follow the fields that lead to their values; `path` is the name that the value itself must have."""
+    """Where type names do not match the field path of their values; `path` is the type name required for the value itself."""
     if isinstance(value, ObjectValue):
         name = value.cel_type.name
         if name != path:

@@ -36,7 +36,7 @@ class Kind(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Kinds:
-    """What is known of the cluster's kinds: the kind of (group, version, plural), and the type of a kind; None where it is unknown."""
+    """The cluster's kinds: the kind of (group, version, plural), and the type of a kind; None when unknown."""
 
     of_plural: Callable[[str, str, str], Kind | None]
     type_of: Callable[[Kind], Type | None]

@@ -29,7 +29,7 @@ NETWORKPOLICY = Resource(
 
 @NETWORKPOLICY.default
 def default(policy: NetworkPolicy) -> None:
-    """A policy that names no type is for what comes in, and for what goes out when it says something of that."""
+    """Default policyTypes: Ingress, and Egress if there are egress rules."""
     spec = policy.spec
     spec.podSelector = spec.podSelector or LabelSelector()
     for ports in (*(rule.ports for rule in spec.ingress), *(rule.ports for rule in spec.egress)):

@@ -22,7 +22,7 @@ SERVICECIDR = Resource(
 
 @SERVICECIDR.validate
 def validate(cidr: ServiceCIDR, problems: Problems) -> None:
-    """One or two ranges of different families, checked on creation. Upstream: ValidateServiceCIDR."""
+    """Validate one or two CIDRs of different families, checked on creation. Upstream: ValidateServiceCIDR."""
     if not cidr.metadata.resourceVersion:  # an update may add a range, and no more
         _validate_ranges(cidr.spec.cidrs, problems.at("spec", "cidrs"))
 

@@ -38,7 +38,7 @@ PODDISRUPTIONBUDGET = Resource(
 
 @PODDISRUPTIONBUDGET.validate
 def validate(budget: PodDisruptionBudget, problems: Problems) -> None:
-    """One of minAvailable and maxUnavailable, selector, eviction policy. Upstream: ValidatePodDisruptionBudgetSpec."""
+    """Validate minAvailable or maxUnavailable, selector, eviction policy. Upstream: ValidatePodDisruptionBudgetSpec."""
     spec, here = budget.spec, problems.at("spec")
     if spec.minAvailable is not None and spec.maxUnavailable is not None:
         here.invalid(internal(spec, "policy.PodDisruptionBudgetSpec"), "minAvailable and maxUnavailable cannot be both set")

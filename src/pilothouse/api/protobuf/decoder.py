@@ -1,4 +1,4 @@
-"""Protobuf to structs.
+"""Decoding of protobuf to structs.
 
 - Fields that the class or the table does not know are passed over, as upstream does. Broken bytes are a ValueError.
 - A zero of a plain field is what the class has without it; that of a pointer is kept where the class can say so.
@@ -32,7 +32,7 @@ def decode_message(data: bytes, cls: type[T]) -> T:
 
 
 class Reader:
-    """How the Go type `name` is read into (a part of) the struct class `cls`."""
+    """Decoder of the Go type `name` into (a part of) the struct class `cls`."""
 
     def __init__(self, cls: type[Any], name: str) -> None:
         self._cls = cls

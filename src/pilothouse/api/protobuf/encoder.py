@@ -1,4 +1,4 @@
-"""Structs to protobuf, byte for byte as upstream's generated code writes them.
+"""Encoding of structs to protobuf, byte for byte as upstream's generated code.
 
 - Fields stand in the order of their numbers, maps in the order of their keys.
 - A plain field is written also when it is zero; a pointer when it is set; a list or a map when it is not empty.
@@ -31,7 +31,7 @@ def encode_message(obj: Any) -> bytes:
 
 
 class Message:
-    """How the struct class `cls` is written as the Go type `name`."""
+    """Encoder of the struct class `cls` as the Go type `name`."""
 
     def __init__(self, cls: type[Any], name: str) -> None:
         self._cls = cls

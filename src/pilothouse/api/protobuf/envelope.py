@@ -1,4 +1,4 @@
-"""What stands around an object's protobuf: the magic bytes with `runtime.Unknown`, and the frames of a watch.
+"""Envelope of an object's protobuf: the magic bytes with `runtime.Unknown`, and watch frames.
 
 A watch is a row of frames, each of four bytes of length (big endian) and a `WatchEvent`, whose object has an envelope of its own.
 """
@@ -21,7 +21,7 @@ NO_ENCODING = b"\x1a\x00\x22\x00"
 
 @remember(HEADS_REMEMBERED)
 def head_of(api_version: str, kind: str) -> bytes:
-    """How every object of a kind begins, up to and including the tag of its own bytes."""
+    """Beginning of every object of a kind, up to the tag of its own bytes."""
     return MAGIC + FIRST + sized(FIRST + write_text(api_version) + SECOND + write_text(kind)) + SECOND
 
 

@@ -1,4 +1,4 @@
-"""Which field of a struct class has which number, shape and kind in protobuf.
+"""Protobuf number, shape and type of each struct field.
 
 - The numbers are those of the table in api/fields.py, of all levels: a number never changes its meaning.
 - Fields come in the order of their numbers, which is the order in which upstream writes them.
@@ -43,7 +43,7 @@ def has_protobuf(cls: type[Any]) -> bool:
 
 
 def fields_of(cls: type[Any], name: str) -> tuple[Field, ...]:
-    """The fields of the Go type `name` as they stand in `cls`: its own type, or a type that it has inlined."""
+    """Fields of the Go type `name` in the class `cls`, which may inline it."""
     known = {field.encode_name: field for field in msgspec.structs.fields(cls)}
     if known and name not in table():  # an empty struct has no line in the table
         raise ValueError(f"no protobuf form of {name} is known")

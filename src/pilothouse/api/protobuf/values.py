@@ -1,4 +1,4 @@
-"""Values that are no messages of the tables: strings, numbers, bytes, times, quantities and others that write themselves.
+"""Protobuf values with their own encoding: strings, numbers, bytes, times, quantities and others.
 
 - `write` gives the payload that follows a field's tag, `read` takes it (a number for varints, bytes otherwise).
 - `zero` is the payload of Go's zero value, which plain fields have even when nothing was said.
@@ -30,7 +30,7 @@ FIRST_NUMBER, SECOND_NUMBER = tag(1, VARINT), tag(2, VARINT)
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """How values of one Go type are written and read. `read` may return None for what JSON leaves out."""
+    """Encoder and decoder of one Go type. `read` may return None for what JSON omits."""
 
     wire: int
     write: Callable[[Any], bytes]
@@ -116,7 +116,7 @@ def read_microtime(data: bytes) -> str | None:
 
 @remember(REMEMBERED)
 def write_quantity(value: str | int | float) -> bytes:
-    """A Quantity message with the canonical form; what is no quantity is written as it is."""
+    """Encode a Quantity in canonical form; invalid ones as they are."""
     try:
         shown = quantity.canonical(value)
     except ValueError:
@@ -125,7 +125,7 @@ def write_quantity(value: str | int | float) -> bytes:
 
 
 def read_quantity(data: bytes) -> str:
-    """The quantity as it was written; ValueError in upstream's words for what is none."""
+    """Decode a Quantity. Raises ValueError with upstream's message."""
     value = text(one_of(data, 1)) or "0"
     _check_quantity(value)
     return value
@@ -177,7 +177,7 @@ def read_json(data: bytes) -> Any:
 
 
 def read_fields(data: bytes) -> FieldsV1:
-    """A set of fields, whose JSON is kept as it was written: an object, or nothing."""
+    """Decode FieldsV1, whose JSON is kept as text."""
     value = read_json(data)
     if value is not None and not isinstance(value, dict):
         raise ValueError("raw bytes are no JSON object")

@@ -78,7 +78,7 @@ def raw_fields(data: bytes, position: int = 0, end: int | None = None) -> Iterat
 
 
 def extent(data: bytes, position: int, end: int, wire: int) -> tuple[int, int]:
-    """Where the value of a field that is no varint ends, and where it begins."""
+    """End and beginning of the value of a field that is not a varint."""
     if wire == BYTES:
         length, position = read_varint(data, position)
     elif wire in (FIXED64, FIXED32):
@@ -91,7 +91,7 @@ def extent(data: bytes, position: int, end: int, wire: int) -> tuple[int, int]:
 
 
 def skip(data: bytes, position: int, end: int, wire: int) -> int:
-    """Where a field that nobody knows ends."""
+    """End of an unknown field."""
     if wire == VARINT:
         return read_varint(data, position)[1]
     return extent(data, position, end, wire)[0]

@@ -1,4 +1,4 @@
-"""What Roles and ClusterRoles, and their bindings, ask and show alike."""
+"""Shared by Roles, ClusterRoles and their bindings: columns and validation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rules and defaults of a ResourceClaimSpec, in a claim and in a template of claims.
+"""Validation and defaulting of ResourceClaimSpecs, in claims and templates.
 
 What upstream checks by declarations comes after the rest: `validate_declared_claim_spec`.
 """
@@ -156,7 +156,7 @@ def validate_reference(name: str, known: Names, problems: Problems) -> None:
 
 
 def validate_declared_claim_spec(spec: ResourceClaimSpec, problems: Problems) -> None:
-    """What declarative validation adds for a claim's spec."""
+    """Declarative validation of a claim's spec."""
     claim, here = spec.devices, problems.at("devices")
     if claim is None:
         return
@@ -206,7 +206,7 @@ def _validate_declared_request(request: Any, problems: Problems) -> None:
 
 
 def validate_declared_toleration(toleration: Any, problems: Problems) -> None:
-    """What declarative validation adds for a toleration of device taints."""
+    """Declarative validation of a toleration of device taints."""
     if toleration.key:
         report(names.qualified_name(toleration.key), toleration.key, problems, "key")
     if not toleration.operator:
@@ -218,7 +218,7 @@ def validate_declared_toleration(toleration: Any, problems: Problems) -> None:
 
 
 def validate_declared_opaque(config: Any, problems: Problems) -> None:
-    """What declarative validation adds for opaque parameters."""
+    """Declarative validation of opaque parameters."""
     if config.opaque is not None:
         validate_declared_driver(config.opaque.driver, problems.at("opaque", "driver"))
 

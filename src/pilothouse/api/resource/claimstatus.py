@@ -1,4 +1,4 @@
-"""Rules of the status of a ResourceClaim: what was allocated, for whom, and what drivers tell of their devices."""
+"""Validation of a ResourceClaim's status: allocation, reservations, and device status."""
 
 from __future__ import annotations
 

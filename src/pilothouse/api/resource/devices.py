@@ -1,4 +1,4 @@
-"""Rules of the devices of a ResourceSlice."""
+"""Validation of devices in a ResourceSlice."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def _validate_node(device: Device, problems: Problems) -> None:
 
 
 def validate_declared_device(device: Device, problems: Problems) -> None:
-    """What declarative validation adds for a device."""
+    """Declarative validation of a device."""
     for key in sorted(device.attributes):
         _validate_union(device.attributes[key], problems.at("attributes", f"[{key}]"))
     if len(device.consumesCounters) > MOST_CONSUMPTIONS:

@@ -1,4 +1,4 @@
-"""Names of drivers, pools, devices, requests and attributes, and other small rules of this group.
+"""Validation of names of drivers, pools, devices, requests and attributes.
 
 Upstream checks some fields by hand and some by declarations; the words differ, and what is declared comes after the rest.
 """
@@ -95,7 +95,7 @@ def validate_uuid(value: str, problems: Problems) -> None:
 
 
 def validate_parameters(value: RawExtension, problems: Problems) -> None:
-    """What a driver gets as it is: a JSON object."""
+    """Validate opaque parameters: a JSON object."""
     if rawextension.is_absent(value):
         problems.required()
     elif not rawextension.is_object(value):
@@ -124,7 +124,7 @@ def validate_unique(
 
 
 def validate_bindings(conditions: list[str], failures: list[str], problems: Problems) -> None:
-    """Conditions that bind a device come with those that say it failed."""
+    """Validate that bindingConditions and bindingFailureConditions are set together."""
     for field, values in (("bindingConditions", conditions), ("bindingFailureConditions", failures)):
         if len(values) <= MOST_BINDING_CONDITIONS:
             for index, value in enumerate(values):

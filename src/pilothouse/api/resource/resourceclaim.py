@@ -54,7 +54,7 @@ def default(claim: ResourceClaim) -> None:
 
 @RESOURCECLAIM.validate
 def validate(claim: ResourceClaim, problems: Problems) -> None:
-    """Of a new claim alone: its spec never changes."""
+    """Validate a new claim; its spec is immutable."""
     if not claim.metadata.resourceVersion:
         validate_claim_spec(claim.spec, problems.at("spec"))
         validate_declared_claim_spec(claim.spec, problems.at("spec"))
@@ -69,7 +69,7 @@ def validate_update(old: ResourceClaim, new: ResourceClaim, problems: Problems) 
 
 @RESOURCECLAIM.prepare_status
 def prepare_status(old: ResourceClaim, new: ResourceClaim, now: str) -> None:
-    """What a driver says of a device goes with the device's allocation."""
+    """Drop the status of devices that are no longer allocated."""
     gone = allocated_devices(old.status.allocation) - allocated_devices(new.status.allocation)
     if gone:
         new.status.devices = [device for device in new.status.devices if device_id(device) not in gone]

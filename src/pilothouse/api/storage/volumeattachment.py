@@ -39,7 +39,7 @@ VOLUMEATTACHMENT = Resource(
 
 @VOLUMEATTACHMENT.default
 def default(attachment: VolumeAttachment) -> None:
-    """Those of a PersistentVolume's source and capacity. Upstream: SetObjectDefaults_VolumeAttachment."""
+    """Default an inline PersistentVolume spec. Upstream: SetObjectDefaults_VolumeAttachment."""
     inline = attachment.spec.source.inlineVolumeSpec
     if inline is not None:
         canonicalise(inline.capacity)

@@ -19,7 +19,7 @@ CACHE = "public, max-age=3600"
 
 
 def keys_address(issuer: str, server: str) -> str:
-    """Address of the keys: below the issuer's address if a token's verifier can reach it, otherwise at the server's."""
+    """Address of the keys: below the issuer if that is an https URL, otherwise at the server."""
     base = issuer.rstrip("/") if issuer.startswith("https://") else f"https://{server}"
     return f"{base}{KEYS}"
 

@@ -165,7 +165,7 @@ class RuntimeConformance:
         assert status.finished_at == 0.0
         assert [container.id for container in await runtime.list_containers(sandbox_id)] == [app]
 
-    async def test_an_exit_is_told_with_its_code(self, runtime: Runtime) -> None:
+    async def test_an_exit_is_reported_with_its_code(self, runtime: Runtime) -> None:
         sandbox_id = await self.sandbox(runtime)
         app = await self.container(runtime, sandbox_id, "exits 3")
         await self.until_exited(runtime, app)
@@ -192,7 +192,7 @@ class RuntimeConformance:
         await self.after(runtime.stop_container(app, 1.0), 30)
         assert (await runtime.container_status(app)).exit_code == 137
 
-    async def test_runs_of_one_container_are_told_apart(self, runtime: Runtime) -> None:
+    async def test_attempts_of_one_container_are_distinguished(self, runtime: Runtime) -> None:
         sandbox_id = await self.sandbox(runtime)
         first = await self.container(runtime, sandbox_id, "exits 0", attempt=0)
         await self.until_exited(runtime, first)
@@ -231,7 +231,7 @@ class RuntimeConformance:
 
     # Events
 
-    async def test_an_exit_that_nobody_asked_for_is_told(self, runtime: Runtime) -> None:
+    async def test_an_unexpected_exit_is_reported(self, runtime: Runtime) -> None:
         heard: list[RuntimeEvent] = []
 
         async def listen() -> None:

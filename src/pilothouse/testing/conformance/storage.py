@@ -77,7 +77,7 @@ class StorageConformance:
         assert item is not None
         assert (item.key, item.value, item.revision, item.created) == (key("a"), b"one", revision, revision)
 
-    async def test_a_follower_is_told_of_a_write_before_its_commit_returns(self, storage: Storage) -> None:
+    async def test_a_write_is_reported_before_its_commit_returns(self, storage: Storage) -> None:
         seen: list[int] = []
         end = storage.follow(lambda events: seen.extend(event.revision for event in events))
         revision = await storage.commit(key("a"), b"one", 0)
@@ -86,14 +86,14 @@ class StorageConformance:
         await storage.commit(key("a"), b"two", revision)
         assert seen == [revision]
 
-    async def test_an_update_keeps_the_revision_of_the_creation(self, storage: Storage) -> None:
+    async def test_an_update_keeps_the_create_revision(self, storage: Storage) -> None:
         created = await storage.commit(key("a"), b"one", 0)
         revision = await storage.commit(key("a"), b"two", created)
         item = await storage.get(key("a"))
         assert item is not None
         assert (item.value, item.revision, item.created) == (b"two", revision, created)
 
-    async def test_a_key_that_is_made_again_is_a_new_one(self, storage: Storage) -> None:
+    async def test_a_recreated_key_has_a_new_create_revision(self, storage: Storage) -> None:
         await storage.commit(key("a"), b"one", 0)
         await storage.commit(key("a"), None, None)
         again = await storage.commit(key("a"), b"two", 0)
@@ -173,7 +173,7 @@ class StorageConformance:
         await storage.commit("/registry/thingsandmore/a", b"", 0)
         assert [item.key for item in (await storage.range(key(""))).items] == sorted(key(name) for name in ("b", "a/x", "a-b", "c", "a"))
 
-    async def test_pages_join_to_the_whole(self, storage: Storage) -> None:
+    async def test_pages_together_are_the_whole_range(self, storage: Storage) -> None:
         names = [f"{number:02}" for number in range(10)]
         for name in names:
             await storage.commit(key(name), b"", 0)
@@ -328,7 +328,7 @@ class StorageConformance:
         assert replaced is not None
         assert replaced.value == b"2"
 
-    async def test_a_watch_that_asks_for_it_is_told_what_each_write_replaced(self, storage: Storage) -> None:
+    async def test_a_watch_reports_previous_values_when_asked(self, storage: Storage) -> None:
         start = await storage.commit(key("a"), b"1", 0)
         await storage.commit(key("a"), b"2", None)
         await storage.commit(key("b"), b"3", 0)
@@ -342,7 +342,7 @@ class StorageConformance:
             await feed.aclose()  # type: ignore[attr-defined]
         assert [event.previous_value for event in backlog + later] == [b"1", None, b"2", b"3"]
 
-    async def test_what_was_replaced_is_told_over_a_compaction(self, storage: Storage) -> None:
+    async def test_previous_values_are_reported_over_a_compaction(self, storage: Storage) -> None:
         await storage.commit(key("a"), b"1", 0)
         then = await storage.commit(key("b"), b"2", 0)
         await storage.commit(key("a"), None, None)

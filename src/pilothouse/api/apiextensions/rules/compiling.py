@@ -1,4 +1,4 @@
-"""Rules of a definition are compiled when it is written; what is wrong with them, and what they cost, is told.
+"""Compiling of x-kubernetes-validations when a definition is written, with errors and cost limits.
 
 Costs are static: of one evaluation at most, times how often the schema can stand in an object (its cardinality).
 
@@ -75,7 +75,7 @@ def expressions_of(definition: CustomResourceDefinition) -> frozenset[str]:
 
 
 class Costs:
-    """What the rules of a schema cost together, and the most expensive of them."""
+    """Total cost of a schema's rules, and the most expensive ones."""
 
     def __init__(self, any_cost: bool) -> None:
         self.any_cost, self.total = any_cost, 0
@@ -100,7 +100,7 @@ class Costs:
 
 
 def too_expensive(what: str, cost: int, limit: int) -> str:
-    """By how much a cost exceeds its limit."""
+    """Message about a cost that exceeds its limit."""
     factor = cost / limit
     shown = "more than 100x" if factor > 100 else f"{factor:.6f}x" if factor < 1.5 else f"{factor:.1f}x"
     return f"{what} exceeds budget by factor of {shown} {ADVICE}"
@@ -112,7 +112,7 @@ def times(cost: int, cardinality: int) -> int:
 
 
 class SchemaContext:
-    """Where a schema stands among others: its type, and how often it can be in an object (None: without bound)."""
+    """Type of a schema, and how often it can occur in an object (None: unbounded)."""
 
     def __init__(
         self, schema: Schema, costs: Costs, stored: frozenset[str], parent: SchemaContext | None = None, step: str | None = ""
@@ -136,7 +136,7 @@ class SchemaContext:
         return cel_schema.declared(self.schema, self._is_resource, f"selfType{number}")
 
     def compile(self, problems: Problems, uncorrelatable: str | None) -> None:
-        """Report what is wrong with the schema's rules, and count what they cost."""
+        """Compile the schema's rules, report errors, and add their cost."""
         if self.type is None:
             problems.internal(NO_TYPE)
             return

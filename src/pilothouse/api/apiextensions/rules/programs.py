@@ -1,4 +1,4 @@
-"""One rule as programs: its expression and its message expression, what they cost at most, and why they are none.
+"""Compiled programs of a rule: expression and messageExpression, with estimated costs and errors.
 
 Upstream: compilation.go of apiextensions-apiserver pkg/apiserver/schema/cel.
 """
@@ -46,7 +46,7 @@ class Rule:
 
     @property
     def shown(self) -> str:
-        """How errors name the rule: by its message, or by its expression."""
+        """Name of the rule in errors: its message or expression."""
         return (self.data.get("message") or self.data.get("rule") or "").strip()
 
 

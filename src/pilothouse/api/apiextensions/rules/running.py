@@ -1,4 +1,4 @@
-"""Rules are run on objects: budgets, transition rules, messages, ratcheting.
+"""Evaluation of x-kubernetes-validations: budgets, transition rules, messages, ratcheting.
 
 - Each evaluation has a budget, and all of an object's together; what is spent is upstream's cost.
 - A rule with oldSelf is run where the schema tells which old value belongs to a new one; a failure of any other rule is dropped where
@@ -60,7 +60,7 @@ class RuleSet:
 
 
 def check_default(node: Node, default: Any, problems: Problems, is_resource: bool) -> None:
-    """A default keeps the rules of its schema, as what was so before and as what is new."""
+    """Check that a default satisfies the rules of its schema, as the old and the new value."""
     if not has_rules(node):
         return
     tree = _rules(node, cel_schema.declared(node.data, is_resource or node.embedded, "selfType"))

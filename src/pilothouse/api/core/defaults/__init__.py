@@ -1,1 +1,1 @@
-"""What a client may leave out of a Pod, a file a part."""
+"""Defaulting of Pods, one file for each part."""

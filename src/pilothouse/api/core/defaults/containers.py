@@ -1,4 +1,4 @@
-"""Defaults of containers, their ports, probes and hooks."""
+"""Defaulting of containers, their ports, probes and hooks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ TERMINATION_MESSAGE_PATH = "/dev/termination-log"
 
 
 def default_container(container: Container | EphemeralContainer) -> None:
-    """All that a container leaves out; the same for init and ephemeral containers."""
+    """Default a container; the same for init and ephemeral containers."""
     container.imagePullPolicy = container.imagePullPolicy or pull_policy(container.image)
     container.terminationMessagePath = container.terminationMessagePath or TERMINATION_MESSAGE_PATH
     container.terminationMessagePolicy = container.terminationMessagePolicy or "File"

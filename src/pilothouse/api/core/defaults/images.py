@@ -1,4 +1,4 @@
-"""The pull policy that follows from an image's name."""
+"""Default of imagePullPolicy, from the image's tag."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def tag_of(image: str) -> str:
 
 @remember(REMEMBERED)
 def pull_policy(image: str) -> str:
-    """`Always` for the tag `latest`, which is what no tag means; else, and for what is no image reference, `IfNotPresent`."""
+    """`Always` for the tag `latest`, also when implied; else `IfNotPresent`, also for an invalid reference."""
     return "Always" if tag_of(image) == "latest" and is_reference(image) else "IfNotPresent"
 
 

@@ -1,4 +1,4 @@
-"""Defaults of a PodSpec, as it stands in a Pod and in every template."""
+"""Defaulting of PodSpecs, in Pods and templates."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ GRACE_SECONDS = 30
 
 
 def default_pod_spec(spec: PodSpec) -> None:
-    """What every PodSpec gets. What only a Pod itself gets is in core/pod.py."""
+    """Default a PodSpec; defaults of Pods alone are in core/pod.py."""
     spec.dnsPolicy = spec.dnsPolicy or "ClusterFirst"
     spec.restartPolicy = spec.restartPolicy or "Always"
     spec.schedulerName = spec.schedulerName or "default-scheduler"
@@ -35,7 +35,7 @@ def default_pod_spec(spec: PodSpec) -> None:
 
 
 def default_host_ports(spec: PodSpec) -> None:
-    """On the host's network a container's port is the host's. Only in Pods, never in templates."""
+    """On the host network, default hostPort to containerPort. Only in Pods, never in templates."""
     for container in (*spec.initContainers, *spec.containers):
         for port in container.ports:
             port.hostPort = port.hostPort or port.containerPort

@@ -1,4 +1,4 @@
-"""Resource lists are kept in canonical form, rounded up to thousandths as upstream rounds them."""
+"""Canonical form of resource lists, rounded up to thousandths as upstream rounds."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MILLI = 10**6
 
 @remember(REMEMBERED)
 def canonical(value: Quantity) -> str:
-    """The canonical form of one quantity; what is none stays as it is, for validation to report."""
+    """Canonical form of a quantity; invalid ones are kept for validation to report."""
     try:
         parsed = quantity.parse(value)
     except ValueError:

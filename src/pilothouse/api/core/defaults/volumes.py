@@ -1,4 +1,4 @@
-"""Defaults of the volumes of a Pod."""
+"""Defaulting of volumes."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def _default_files(items: list[DownwardAPIVolumeFile]) -> None:
 
 
 def default_remote(volume: Volume | PersistentVolumeSpec) -> None:
-    """What volumes that lie elsewhere leave out, in a Pod as in a PersistentVolume."""
+    """Default remote volume sources, in a Pod or a PersistentVolume."""
     if volume.hostPath and volume.hostPath.type is None:
         volume.hostPath.type = ""
     if volume.iscsi:

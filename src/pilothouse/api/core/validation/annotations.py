@@ -1,4 +1,4 @@
-"""Rules of the annotations that mean something of a Pod: mirrors of static Pods, and profiles of old."""
+"""Validation of Pod annotations: mirror Pods, and AppArmor and seccomp profiles."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LOCALHOST = "localhost/"
 
 
 def validate_pod_annotations(annotations: Mapping[str, str], spec: PodSpec, problems: Problems) -> None:
-    """In a Pod as in a template."""
+    """Validate annotations of a Pod or template."""
     if wellknown.CONFIG_MIRROR in annotations and not spec.nodeName:
         problems.at(f"[{wellknown.CONFIG_MIRROR}]").invalid(
             annotations[wellknown.CONFIG_MIRROR], "must set spec.nodeName if mirror pod annotation is set"
@@ -56,7 +56,7 @@ def _validate_apparmor(key: str, profile: str, spec: PodSpec, problems: Problems
 
 
 def validate_annotations_kept(old: Mapping[str, str], new: Mapping[str, str], problems: Problems) -> None:
-    """What makes a Pod a mirror, and what AppArmor was told, stays as the Pod was made."""
+    """Report changes of the mirror and AppArmor annotations, which are immutable."""
     for key, value in old.items():
         if new.get(key) == value:
             continue

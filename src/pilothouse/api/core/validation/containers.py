@@ -1,4 +1,4 @@
-"""Rules of containers: regular, init and ephemeral ones."""
+"""Validation of containers: regular, init and ephemeral ones."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ EPHEMERAL_FORBIDDEN = (
 
 @dataclass(frozen=True)
 class PodScope:
-    """What the containers of one Pod (or, when `is_pod` is false, of a template) share."""
+    """Shared by the containers of one Pod, or of a template when `is_pod` is false."""
 
     spec: PodSpec
     volumes: Mapping[str, Volume]

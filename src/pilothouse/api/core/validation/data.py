@@ -1,4 +1,4 @@
-"""What ConfigMap and Secret have in common: base64 values, a limit of size, freezing."""
+"""Validation shared by ConfigMap and Secret: base64 values, size limit, immutability."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def decoded_size(value: str, problems: Problems) -> int:
 
 
 def validate_frozen(old: Any, new: Any, fields: Iterable[str], problems: Problems) -> None:
-    """Once `immutable` is set, neither it nor the data changes."""
+    """Report changes of the data or of `immutable` once that is set."""
     if not old.immutable:
         return
     if not new.immutable:

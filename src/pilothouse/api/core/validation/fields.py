@@ -1,4 +1,4 @@
-"""The smallest rules: one value, one field."""
+"""Basic validation of single fields."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NO_LIST = msgspec.Raw(b"null")
 
 
 def report(messages: Iterable[str], value: Any, problems: Problems, *steps: str | int) -> None:
-    """What a rule of `machinery.names` has found about a value. Here as below, `steps` lead from `problems` to the field."""
+    """Report messages of `machinery.names` about a value. `steps` lead from `problems` to the field."""
     for message in messages:
         problems.at(*steps).invalid(value, message)
 
@@ -50,7 +50,7 @@ def one_of(value: str, supported: Collection[str], problems: Problems, *steps: s
 
 
 def optional_one_of(value: str | None, supported: Collection[str], problems: Problems, *steps: str | int) -> None:
-    """A word out of a list, or None. An empty word was said, and is none of the list."""
+    """Report a value that is not in the list; None is allowed, an empty text is not."""
     if value is not None and value not in supported:
         problems.at(*steps).not_supported(value, supported)
 

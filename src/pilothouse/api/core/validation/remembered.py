@@ -1,4 +1,4 @@
-"""What a rule has found right lately need not be judged again: Pods of one template differ in hardly more than their names.
+"""Caching of validation results: Pods of one template differ in little more than their names.
 
 Only for rules that look at nothing but the value itself. Values are compared whole, by their JSON; what was wrong, or odd, is
 never remembered, so that it is told with its paths each time.
@@ -61,7 +61,7 @@ def remembering(rule: Callable[[T, Problems], None]) -> Callable[[T, Problems], 
 
 
 class SharedRule(Generic[T]):
-    """Such a rule that also gives equal values one instance.
+    """A cached rule that also returns one shared instance for equal values.
 
     Nobody may change what it has returned: it is part of other objects, too.
     """
@@ -72,7 +72,7 @@ class SharedRule(Generic[T]):
         self._last: tuple[Any, bytes] = (None, b"")
 
     def judge(self, value: T, problems: Problems) -> T:
-        """The first right value with the same JSON, which may be this one; what is wrong with it goes to `problems`."""
+        """The first valid value with the same JSON, or this one; errors go to `problems`."""
         key = encode(value)
         if is_anything_said():  # which the JSON does not tell
             self._rule(value, problems)

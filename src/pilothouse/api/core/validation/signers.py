@@ -1,4 +1,4 @@
-"""Rules of signer names, and of the certificates that a projected volume asks for."""
+"""Validation of signer names, and of podCertificate projections."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def validate_signer_name(name: str, problems: Problems) -> None:
 
 
 def trust_bundle_name_errors(name: str, signer: str) -> list[str]:
-    """What is wrong with the name of a bundle: that of a signer begins with the signer's, with colons for slashes."""
+    """Errors in the name of a ClusterTrustBundle: with a signer it begins with the signer's name, colons for slashes."""
     if not signer:
         return ['ClusterTrustBundle without signer name must not have ":" in its name'] if ":" in name else names.dns_subdomain(name)
     prefix = signer.replace("/", ":") + ":"

@@ -1,4 +1,4 @@
-"""Rules of the volumes of a Pod. What each source asks for stands in a table where it is only that fields are there."""
+"""Validation of volumes."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def _empty_dir(source: Any, problems: Problems) -> None:
 
 
 def validate_host_path(source: Any, problems: Problems) -> None:
-    """Of a Pod's volume and of a PersistentVolume."""
+    """Validate a hostPath of a Pod's volume or of a PersistentVolume."""
     if not source.path:
         problems.at("path").required()
     else:
@@ -160,7 +160,7 @@ def _ephemeral(source: Any, problems: Problems) -> None:
 
 
 def validate_template_metadata(meta: ObjectMeta, problems: Problems) -> None:
-    """What is made of a template gets labels and annotations from it, and nothing else."""
+    """Validate the metadata of a claim template: only labels and annotations are allowed."""
     validate_annotations(meta.annotations, problems.at("annotations"))
     validate_labels(meta.labels, problems.at("labels"))
     for field in type(meta).__struct_fields__:

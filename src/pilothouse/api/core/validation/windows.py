@@ -1,4 +1,4 @@
-"""Which fields of a Pod are not for its operating system."""
+"""Validation of fields by the Pod's operating system."""
 
 from __future__ import annotations
 

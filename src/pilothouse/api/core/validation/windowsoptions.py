@@ -1,4 +1,4 @@
-"""Rules of `windowsOptions` in the security contexts of Pods and containers."""
+"""Validation of `windowsOptions` in security contexts."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def validate_windows_options(options: WindowsSecurityContextOptions | None, prob
 
 
 def user_name_errors(name: str) -> Iterator[str]:
-    r"""What is wrong with `DOMAIN\user` or `user`, in the words after "runAsUserName"."""
+    r"""Errors in `DOMAIN\user` or `user`, in the words after "runAsUserName"."""
     if not name:
         yield " cannot be an empty string"
     elif CONTROL.search(name):

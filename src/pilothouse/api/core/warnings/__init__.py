@@ -1,1 +1,1 @@
-"""What a client is warned of though it is allowed, a file a part: the texts of upstream's WarningsOnCreate and WarningsOnUpdate."""
+"""Warnings of writes to built-in kinds (upstream's WarningsOnCreate and WarningsOnUpdate), one file for each part."""

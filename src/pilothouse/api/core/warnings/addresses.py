@@ -1,4 +1,4 @@
-"""Addresses and ranges that are understood but not written as they should be."""
+"""Warnings about IP addresses and CIDRs that are not in canonical form."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ FUTURE = "will be considered invalid in a future Kubernetes release"
 
 
 def of_address(path: str, value: str) -> Iterator[str]:
-    """What is no address at all is none of ours: it has been refused. An IPv4 address has but one form."""
+    """Warning about an address that is not canonical; invalid ones were refused before."""
     if ":" not in value:
         return
     try:

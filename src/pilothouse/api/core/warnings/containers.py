@@ -1,4 +1,4 @@
-"""What is odd about the containers of a Pod: half bytes, variables and ports that hide each other, annotations of old."""
+"""Warnings about containers: fractional bytes, duplicate variables and ports, deprecated annotations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a certificate and a private key are a pair, in the words of Go's crypto/tls."""
+"""Whether a certificate and a private key match, with the errors of Go's crypto/tls."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ CERTIFICATE = b"CERTIFICATE"
 
 
 def pair_error(certificate: bytes, key: bytes) -> str:
-    """What is wrong with the pair, both PEM; "" when nothing is."""
+    """Error of the pair, both in PEM; "" when they match."""
     certificates, skipped = _blocks(certificate, lambda kind: kind == CERTIFICATE)
     if not certificates:
         return _missing("certificate", "CERTIFICATE", skipped)

@@ -1,4 +1,4 @@
-"""Names that become host names of Pods, and labels of Nodes that have got others."""
+"""Warnings about names that are no host names, and about deprecated Node labels."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ OLD_NODE_LABELS = {
 
 
 def of_name(name: str, used: str = "Pod names and hostnames") -> Iterator[str]:
-    """A name that is no DNS label makes Pods whose host name is not their name."""
+    """Warning about a name that is no DNS label, so that the Pods' host names differ from it."""
     messages = names.dns_label(name)
     if messages:
         yield (

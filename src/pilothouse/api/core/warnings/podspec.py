@@ -1,4 +1,4 @@
-"""What is odd about a PodSpec, in a Pod as in a template. Ports and variables are in containers.py, volumes in volumes.py."""
+"""Warnings about PodSpecs. Containers are in containers.py, volumes in volumes.py."""
 
 from __future__ import annotations
 

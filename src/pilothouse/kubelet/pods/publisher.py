@@ -2,7 +2,7 @@
 
 - The newest status of a pod wins; at most one patch of a pod is under way.
 - Only what changed since the API's last word is sent, as a strategic merge patch bound to the pod's uid.
-- What is intermediate is held back for a second: a pod that starts faster costs one patch, not three, and where fifty start at once the
+- What is intermediate is held back for two seconds: a pod that starts faster costs one patch, not three, and where fifty start at once the
   news that they run do not queue behind what they were before.
 - An unreachable server is tried again until a newer status replaces this one; a pod that is gone is forgotten.
 """
@@ -27,7 +27,7 @@ from pilothouse.machinery.errors import StatusError
 
 log = logging.getLogger(__name__)
 RETRY_SECONDS = 1.0
-INTERMEDIATE_SECONDS = 1.0
+INTERMEDIATE_SECONDS = 2.0
 REPLACED_LISTS = ("podIPs", "hostIPs")
 
 

@@ -6,7 +6,7 @@
   REMOVAL_PATIENCE_SECONDS.
 - A call that hangs gives its slot back after SLOT_SECONDS: a CNI plugin that never returns blocks no other pod.
 - StopContainer, which waits through a grace period, holds no slot; beyond a burst such calls begin one after the other, so that fifty
-  containers whose grace periods are equal do not end in the same instant.
+  containers whose grace periods are equal do not end in the same instant; more slowly while Pods are started beside them.
 
 Upstream bounds none of this. It decides only when a call begins: cri.py makes the calls.
 """
@@ -28,7 +28,9 @@ HEAD_START_SECONDS = {"CreateContainer": 0.0, "StartContainer": 0.0, "RunPodSand
 """Calls that start something: each is due so long after it came; the one that is due first goes first."""
 REMOVALS = {"StopPodSandbox", "RemovePodSandbox", "RemoveContainer"}
 STOP_BURST, STOP_CORE_SECONDS = 5, 0.2
-"""What the end of a container costs the runtime, in seconds of one core, with room for what starts meanwhile."""
+"""What the end of a container costs the runtime, in seconds of one core."""
+STOP_CORE_SECONDS_BESIDE_STARTS, LATELY_SECONDS = 0.4, 2.0
+"""The same with room for Pods that start: while one does, or did so lately."""
 
 
 @dataclass(slots=True, order=True)
@@ -51,6 +53,9 @@ class CallQueue:
         self._clock = clock
         self._slots = 2 * cores + 2
         self._stop_interval = STOP_CORE_SECONDS / max(cores, 1)
+        self._slow_stop_interval = STOP_CORE_SECONDS_BESIDE_STARTS / max(cores, 1)
+        self._stop_turn = asyncio.Lock()
+        self._started_at = float("-inf")
         self._removal_slots = max(cores, 1)
         self._starts: list[Waiter] = []
         self._removals: list[Waiter] = []
@@ -80,11 +85,13 @@ class CallQueue:
         yield
 
     async def _pace(self) -> None:
-        now = self._clock.monotonic()
-        begins = max(self._next_stop, now - STOP_BURST * self._stop_interval)
-        self._next_stop = begins + self._stop_interval
-        if begins > now:
-            await self._clock.sleep(begins - now)
+        async with self._stop_turn:
+            if (seconds := self._next_stop - self._clock.monotonic()) > 0:
+                await self._clock.sleep(seconds)
+            now = self._clock.monotonic()
+            beside_starts = self.starting() or now - self._started_at < LATELY_SECONDS
+            interval = self._slow_stop_interval if beside_starts else self._stop_interval
+            self._next_stop = max(self._next_stop, now - STOP_BURST * interval) + interval
 
     async def _waited(self, queue: list[Waiter], seconds: float, *, removal: bool) -> Waiter:
         turn = asyncio.get_running_loop().create_future()
@@ -133,6 +140,7 @@ class CallQueue:
             self._removing -= 1
         else:
             self._starting -= 1
+            self._started_at = self._clock.monotonic()
         self._start_ready_calls()
 
 

@@ -116,3 +116,15 @@ def test_many_containers_do_not_begin_to_stop_in_one_instant() -> None:
         assert 8.0 < moments[-1] - moments[0] < 9.0, "the core has room for what starts meanwhile"
 
     checked(check)
+
+
+def test_containers_begin_to_stop_more_slowly_while_pods_are_started() -> None:
+    async def check() -> None:
+        calls = Calls()
+        starts = (calls.call("RunPodSandbox", f"new-{index}", 20.0) for index in range(4))
+        await calls.run(*starts, *(calls.call("StopContainer", f"pod-{index}", 2.0) for index in range(20)))
+        moments = sorted(began for name, began in calls.began.items() if name.startswith("pod"))
+        assert moments[4] == moments[0]
+        assert 5.0 < moments[-1] - moments[0] < 6.5, "0.4 s of the one core for each of fifteen"
+
+    checked(check)

@@ -6,7 +6,8 @@ An event is a line of JSON, or a frame of protobuf (four bytes of length before 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from typing import Any, Protocol
 
 from aiohttp import web
@@ -158,6 +159,22 @@ class WebSocketStream:
         self._socket = web.WebSocketResponse(autoping=True)
         await self._socket.prepare(request.http)
         return self._socket
+
+    @asynccontextmanager
+    async def reading(self, gone: Callable[[], object]) -> AsyncIterator[None]:
+        """While the block runs, pings are answered and `gone` is called when the client closes; all else that it sends is ignored, as
+        upstream does."""
+        async with asyncio.TaskGroup() as group:
+            reader = group.create_task(self._read(gone), name="what the client of a watch sends")
+            try:
+                yield
+            finally:
+                reader.cancel()
+
+    async def _read(self, gone: Callable[[], object]) -> None:
+        while not self._socket.closed:
+            await self._socket.receive()
+        gone()
 
     async def send(self, lines: list[bytes]) -> None:
         """Send each event as one message. Raises ConnectionResetError when the client does not read for too long."""

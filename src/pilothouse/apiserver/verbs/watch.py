@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -63,9 +63,10 @@ async def watch(request: Request, resource: Resource[Any]) -> Response:
         events.binary = encode is plain_protobuf
         at_once = encode in (plain, plain_protobuf) and isinstance(stream, HttpStream)
         write = stream.writer(events.queue_events) if at_once else None  # type: ignore[attr-defined]
-        with suppress(ConnectionError):  # the client has gone: nobody is left to be told
-            await pump(events, stream, encode, write, form)
-            await stream.close()
+        async with stream.reading(events.end) if isinstance(stream, WebSocketStream) else nullcontext():
+            with suppress(ConnectionError):  # the client has gone: nobody is left to be told
+                await pump(events, stream, encode, write, form)
+                await stream.close()
     finally:
         request.api.streams.discard(events.end)
         request.api.metrics.end(info.labels)

@@ -266,6 +266,20 @@ async def test_a_watch_over_websocket(call: Caller) -> None:
     assert (event["type"], event["object"]["metadata"]["name"]) == ("ADDED", "one")
 
 
+async def test_a_client_that_closes_its_websocket_is_answered_and_its_watch_ends(call: Caller) -> None:
+    async with call.session.ws_connect(f"{call.url}{MAPS}?watch=true") as socket:
+        await socket.send_str("is ignored")
+        await socket.ping()
+        await socket.close()
+        assert socket.close_code == aiohttp.WSCloseCode.OK, "the server has closed it, too"
+
+
+async def test_a_websocket_is_closed_when_the_time_of_its_watch_is_over(call: Caller) -> None:
+    async with call.session.ws_connect(f"{call.url}{MAPS}?watch=true&timeoutSeconds=1") as socket:
+        message = await socket.receive(timeout=60)
+    assert message.type == aiohttp.WSMsgType.CLOSE
+
+
 async def test_a_watch_ends_when_its_time_is_over(call: Caller) -> None:
     answer = await call("GET", f"{MAPS}?watch=true&timeoutSeconds=1")
     assert (answer.status, answer.body) == (200, b"")

@@ -22,6 +22,10 @@ def columns_of(resource: Resource[Any]) -> tuple[Column, ...]:
     return declared if any(column.name == "Name" and not column.raw for column in declared) else (NAME, *declared)
 
 
+CREATED = "Created At"
+"""The column of kinds for which upstream has no columns of their own: of these a Table without rows says `null`."""
+
+
 def table(
     resource: Resource[Any],
     objects: Iterable[Any],
@@ -36,12 +40,13 @@ def table(
     All columns are always there: those of priority 1 and more are shown by the client for `-o wide`.
     """
     columns = columns_of(resource)
+    rows = [row(resource, columns, obj, now, include, version) for obj in objects]
     return {
         "kind": "Table",
         "apiVersion": f"{GROUP}/{version}",
         "metadata": metadata or {},
         "columnDefinitions": [definition(column) for column in columns if column.priority != UNDECLARED],
-        "rows": [row(resource, columns, obj, now, include, version) for obj in objects],
+        "rows": rows if rows or resource.is_hub or all(column.name != CREATED for column in columns) else None,
     }
 
 

@@ -183,7 +183,7 @@ class Player:
         columns = [index for index, column in enumerate(made["columnDefinitions"]) if wide or not column["priority"]]
         prefix = f"{resource.singular}.{resource.group}/".replace("./", "/") if prefixed else ""
         heads = [made["columnDefinitions"][index]["name"].upper() for index in columns]
-        rows = [[str(row["cells"][index]) for index in columns] for row in made["rows"]]
+        rows = [[str(row["cells"][index]) for index in columns] for row in made["rows"] or ()]
         for row in rows:
             row[0] = prefix + row[0]
         return aligned([heads, *rows]) if rows else ""

@@ -64,7 +64,7 @@ class Histogram:
 
     def _cumulative(self, buckets: list[int]) -> Iterator[tuple[str, float]]:
         counted = 0
-        for bound, count in zip((*map(str, self.bounds), "+Inf"), buckets, strict=True):
+        for bound, count in zip((*(f"{bound:g}" for bound in self.bounds), "+Inf"), buckets, strict=True):
             counted += count
             yield bound, counted
 
@@ -95,7 +95,19 @@ class AdmissionMetrics:
             "Admission webhook fail open count, identified by name and broken out for each type.",
             ("name", "type"),
         )
+        self.step_seconds = Histogram(
+            "apiserver_admission_step_admission_duration_seconds",
+            "Admission sub-step latency histogram in seconds, broken out for each operation and type of step (validate or admit).",
+            ("type", "operation", "rejected"),
+            (0.005, 0.025, 0.1, 0.5, 1.0, 2.5),
+        )
         of_conditions = ("name", "kind", "type", "operation")
+        self.condition_seconds = Histogram(
+            "apiserver_admission_match_condition_evaluation_seconds",
+            "Admission match condition evaluation time in seconds, identified by name, kind, type and operation.",
+            of_conditions,
+            (0.001, 0.005, 0.01, 0.025, 0.1, 0.2, 0.25),
+        )
         self.condition_errors = Counter(
             "apiserver_admission_match_condition_evaluation_errors_total",
             "Admission match condition evaluation errors count, identified by name, kind, type and operation.",

@@ -97,9 +97,10 @@ def user_info(user: User) -> UserInfo:
 
 
 async def answer_token(review: TokenReview, tokens: TokenVerifier | None) -> None:
-    """Who the token is for; what is not valid is simply not authenticated."""
+    """Who the token is for; what is not valid is simply not authenticated, whatever the client says in the status."""
     if not review.spec.token:
         raise errors.bad_request("token is required for TokenReview in authentication")
+    review.status.authenticated = False
     if tokens is None:
         return
     try:

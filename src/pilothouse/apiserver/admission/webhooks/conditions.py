@@ -44,6 +44,7 @@ async def _are_met(hook: Hook, version: Version, request: AdmissionRequest, worl
         evaluation = Evaluation(values, {}, CONDITIONS_BUDGET, is_small=is_small)
         return matches(hook.conditions, evaluation, fails=not hook.ignores_failures, failed=errors.append)
 
+    started, is_met = world.clock.monotonic(), False
     try:
         is_met = await in_thread_if_costly(evaluate)
     except ConditionsFailed as error:
@@ -51,6 +52,8 @@ async def _are_met(hook: Hook, version: Version, request: AdmissionRequest, worl
     finally:
         for _ in errors:  # the loop counts, not the thread
             world.metrics.condition_errors.add(*labels)
+        if errors or not is_met:  # upstream measures no conditions that are all true
+            world.metrics.condition_seconds.observe(world.clock.monotonic() - started, *labels)
     if not is_met:
-        world.metrics.condition_exclusions.add(*labels)
+        world.metrics.condition_exclusions.add(hook.name, KIND, "validate" if hook.type == "validating" else hook.type, request.operation)
     return is_met

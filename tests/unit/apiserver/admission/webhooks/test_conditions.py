@@ -68,4 +68,7 @@ async def test_conditions_that_fail_refuse_unless_failures_are_ignored(
     metrics = house.registry.store.metrics
     labels = ("test.example.com", "webhook", "validating" if kind is ValidatingWebhookConfiguration else "admit", "CREATE")
     assert metrics.condition_errors.values == {labels: 1}
-    assert metrics.condition_exclusions.values == ({} if text else {labels: 1})
+    excluded = ("test.example.com", "webhook", "validate" if kind is ValidatingWebhookConfiguration else "admit", "CREATE")
+    assert metrics.condition_exclusions.values == ({} if text else {excluded: 1})
+    ((measured, (_, _)),) = metrics.condition_seconds.values.items()
+    assert measured == labels

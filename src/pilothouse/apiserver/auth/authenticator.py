@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from asyncio import BaseTransport
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from multidict import CIMultiDictProxy
 
@@ -45,7 +45,7 @@ class AudienceAgnostic:
         if not common:
             return None
         known = await self.authenticator.authenticate_token(token, common)
-        return None if known is None else Authenticated(known.user, common, known.warnings)
+        return None if known is None else replace(known, audiences=common)
 
 
 class Authenticators:
@@ -89,5 +89,5 @@ class Authenticators:
                 problems.append(str(error))
                 continue
             if known is not None:
-                return Authenticated(with_authenticated(known.user), known.audiences, known.warnings)
+                return replace(known, user=with_authenticated(known.user))
         raise BadToken(aggregate(problems))

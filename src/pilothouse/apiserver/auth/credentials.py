@@ -11,11 +11,13 @@ from pilothouse.apiserver.auth.user import User
 
 @dataclass(frozen=True, slots=True)
 class Authenticated:
-    """The user of a valid token, and those of the audiences asked for that it is valid for. `warnings` are for the client."""
+    """The user of a valid token, and those of the audiences asked for that it is valid for. `warnings` are for the client, `annotations`
+    for the audit log."""
 
     user: User
     audiences: tuple[str, ...]
     warnings: tuple[str, ...] = ()
+    annotations: tuple[tuple[str, str], ...] = ()
 
 
 class BadToken(Exception):

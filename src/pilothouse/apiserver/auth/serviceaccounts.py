@@ -93,19 +93,22 @@ class ServiceAccountAuthenticator:
         check_times(claims, self.clock.now().timestamp())
         private = claims[PRIVATE]
         await self._check_bound(private)
-        self._count(claims)
-        return Authenticated(user_of(claims), common)
+        return Authenticated(user_of(claims), common, annotations=self._noted(claims))
 
     def _remember(self, token: str, claims: Claims) -> None:
         if len(self._verified) >= TOKENS_REMEMBERED:
             self._verified.clear()
         self._verified[token] = claims
 
-    def _count(self, claims: Claims) -> None:
-        """Count tokens whose time was extended: those whose owner has not renewed them are stale."""
-        after = claims[PRIVATE].get("warnafter")
-        if is_number(after) and after:
-            self.uses.count("stale_tokens" if self.clock.now().timestamp() > after else "valid_tokens")
+    def _noted(self, claims: Claims) -> tuple[tuple[str, str], ...]:
+        """Count tokens whose time was extended; of those that their owner has not renewed, which are stale, the audit log is told."""
+        after, now = claims[PRIVATE].get("warnafter"), self.clock.now().timestamp()
+        if not is_number(after) or not after:
+            return ()
+        self.uses.count("stale_tokens" if now > after else "valid_tokens")
+        late = math.floor(now) - math.floor(after)
+        told = f"subject: {claims['sub']}, seconds after warning threshold: {late}"
+        return (("authentication.k8s.io/stale-token", told),) if now > after else ()
 
     async def _check_bound(self, private: Claims) -> None:
         """Check that everything that the token is bound to is there, and the same as then. BadToken otherwise."""

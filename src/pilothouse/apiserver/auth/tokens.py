@@ -18,7 +18,7 @@ from pilothouse.apiserver.auth.serviceaccounts import ISSUER, PRIVATE, Claims, L
 from pilothouse.apiserver.auth.user import SERVICE_ACCOUNT_PREFIX, User
 from pilothouse.kit.clock import Clock
 from pilothouse.kit.entropy import Entropy
-from pilothouse.machinery import errors, time
+from pilothouse.machinery import errors, names, time
 from pilothouse.machinery.problems import Problems
 
 DEFAULT_SECONDS = 3600
@@ -28,6 +28,8 @@ KUBELET_SECONDS = 3607
 """What the kubelet asks for pods; the odd number tells its requests apart (upstream's WarnOnlyBoundTokenExpirationPeriod)."""
 EXTENDED_SECONDS = 365 * 24 * 3600
 BOUND_KINDS: dict[str, tuple[type[Any], str]] = {"Pod": (Pod, "pods"), "Secret": (Secret, "secrets"), "Node": (Node, "nodes")}
+WEBHOOK_KINDS = ("ValidatingWebhookConfiguration", "MutatingWebhookConfiguration")
+ATTESTATION = "admissionReviewAPIGroups"
 RECREATED = "The object might have been deleted and then recreated"
 
 
@@ -75,8 +77,13 @@ class ServiceAccountTokens:
         if reference is None:
             return {}
         group, _, version = reference.apiVersion.rpartition("/")
+        if _is_webhook(reference):
+            gate = "feature gate APIServerWebhookAuthenticationToken is disabled"
+            raise errors.bad_request(f"cannot bind token to object of type {group}/{version}, Kind={reference.kind} ({gate})")
         if group or reference.kind not in BOUND_KINDS:
             raise errors.bad_request(f"cannot bind token to object of type {group}/{version}, Kind={reference.kind}")
+        if not reference.name:
+            raise errors.bad_request("Name parameter required.")
         kind, plural = BOUND_KINDS[reference.kind]
         obj = await self.lookup(kind, reference.name, "" if kind is Node else account.metadata.namespace)
         if obj is None:
@@ -124,9 +131,37 @@ def check(request: TokenRequest, seconds: int) -> None:
         at.invalid(seconds, "may not specify a duration less than 10 minutes")
     if seconds > MAXIMUM_SECONDS:
         at.invalid(seconds, "may not specify a duration larger than 2^32 seconds")
-    if request.spec.attestations:
+    if _is_webhook(request.spec.boundObjectRef):
+        _check_webhook(request, problems)
+    elif request.spec.attestations:
         problems = Problems("spec")
         said = "attestations may only be specified with a webhook bound object reference"
         problems.at("attestations").invalid(request.spec.attestations, said)
     if problems:
         raise errors.invalid("TokenRequest", "authentication.k8s.io", "", problems.found)
+
+
+def _is_webhook(reference: BoundObjectReference | None) -> bool:
+    return reference is not None and reference.kind in WEBHOOK_KINDS and reference.apiVersion == "admissionregistration.k8s.io/v1"
+
+
+def _check_webhook(request: TokenRequest, problems: Problems) -> None:
+    """Check what a token for a webhook's configuration must say: whom it is for, and what it may be asked about."""
+    spec, at = request.spec, problems.at("attestations")
+    if spec.audiences and len(spec.audiences) != 1:
+        problems.at("audiences").invalid(spec.audiences, "must be length 1 when bound to a webhook config")
+    if len(spec.attestations) != 1:
+        said = "webhook bound requests require exactly one admissionReviewAPIGroups attestation"
+        at.invalid(spec.attestations or None, said)
+        return
+    for key, values in spec.attestations.items():
+        here = at.at(f"[{key}]")
+        if key != ATTESTATION:
+            here.not_supported(key, (ATTESTATION,))
+        elif len(values) != 1:
+            here.invalid(values, "must specify a single value")
+        elif not values[0]:
+            here.at(0).invalid("", "may not be an empty string")
+        elif values[0] != "*":
+            for message in names.dns_subdomain(values[0]):
+                here.at(0).invalid(values[0], f"must specify a valid API Group: {message}")

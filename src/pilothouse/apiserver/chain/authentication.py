@@ -55,6 +55,8 @@ async def by_token(request: Request, token: str) -> User:
         raise unauthorized() from error
     counted.observe(SUCCESS, clock.monotonic() - since)
     request.warnings.extend(known.warnings)
+    for key, value in known.annotations:
+        request.annotate(key, value)
     return known.user
 
 

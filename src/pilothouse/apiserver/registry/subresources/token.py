@@ -13,12 +13,14 @@ from pilothouse.apiserver.registry.request import Request
 from pilothouse.apiserver.registry.store import RegistryStore, unstored_entry
 from pilothouse.apiserver.registry.subresource import Action
 from pilothouse.machinery import time
-from pilothouse.machinery.errors import bad_request, failure
+from pilothouse.machinery.errors import bad_request, conflict, failure, invalid
 from pilothouse.machinery.meta_v1 import Status
+from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.resource import Resource
 
 TOKEN_REQUEST = Resource(TokenRequest, plural="tokenrequests", verbs=("create",))
 DEFAULT_SECONDS = 3600
+GROUP = "authentication.k8s.io"
 
 
 @TOKEN_REQUEST.default
@@ -37,8 +39,12 @@ async def run(store: RegistryStore, request: Request) -> Entry | Status:
     Raises a 404 for a missing account, a 422 for a spec that is not valid.
     """
     wanted: TokenRequest = request.call.body
+    if wanted.metadata.namespace and wanted.metadata.namespace != request.namespace:
+        raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
     if wanted.metadata.name and wanted.metadata.name != request.name:
-        raise bad_request(f"the name of the object ({wanted.metadata.name}) does not match the name on the URL ({request.name})")
+        problems = Problems("metadata.name")
+        problems.invalid(wanted.metadata.name, "must match the service account name if specified")
+        raise invalid("TokenRequest", GROUP, request.name, problems.found)
     for hook in TOKEN_REQUEST.defaults:
         hook(wanted)
     admission = request.admission(CREATE, request.name, wanted, None, "token", TOKEN_REQUEST)
@@ -48,7 +54,11 @@ async def run(store: RegistryStore, request: Request) -> Entry | Status:
     if store.token_issuer is None:
         raise failure(500, "InternalError", "Internal error occurred: this server has no key to sign tokens with")
     wanted.metadata.name, wanted.metadata.namespace = request.name, request.namespace
-    wanted.metadata.uid = wanted.metadata.uid or account.object.metadata.uid
+    uid = account.object.metadata.uid
+    if wanted.metadata.uid and wanted.metadata.uid != uid:
+        said = f"the UID in the token request ({wanted.metadata.uid}) does not match the UID of the service account ({uid})"
+        raise conflict("TokenRequest", GROUP, request.name, said)
+    wanted.metadata.uid = uid
     wanted.metadata.creationTimestamp = time.now_text(store.clock)
     await store.admission.validate(admission)
     asked = wanted.spec.expirationSeconds

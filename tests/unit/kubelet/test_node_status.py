@@ -198,6 +198,6 @@ def profiled(kind: str, *, of_pod: bool = False) -> Pod:
     ],
 )
 def test_what_a_node_cannot_enforce_it_does_not_take(pod: Pod, able: bool, expected: str) -> None:
-    abilities = NodeFeatures(apparmor=able, supplemental_groups_policy=able)
-    verdict = admit(pod, [], NodeObject(status=NodeStatus(allocatable={"pods": "9"})), abilities=abilities)
+    features = NodeFeatures(apparmor=able, supplemental_groups_policy=able)
+    verdict = admit(pod, [], NodeObject(status=NodeStatus(allocatable={"pods": "9"})), features=features)
     assert ("" if verdict is None else verdict.reason) == expected

@@ -33,15 +33,15 @@ class HostPorts:
 
 def running(root: Path) -> list[HostPorts]:
     """Those of sandboxes that are there, in the node whose mounts are seen at `root`."""
-    found = []
+    all_ports = []
     for path in pod_network.records(root / pod_network.RESULTS):
         try:
             ports = host_ports_of(path, json.loads(path.read_bytes()))
         except (OSError, ValueError):
             continue  # written or removed at this moment
         if ports is not None and (root / ports.sandbox.lstrip("/")).exists():
-            found.append(ports)
-    return found
+            all_ports.append(ports)
+    return all_ports
 
 
 def host_ports_of(path: Path, record: Mapping[str, Any]) -> HostPorts | None:

@@ -157,6 +157,11 @@ class Places:
         return self.pki / "encryption-config.yaml"
 
     @property
+    def audit_policy(self) -> Path:
+        """What is audited; nothing is when it is not there."""
+        return self.state / "audit-policy.yaml"
+
+    @property
     def store(self) -> Path:
         """The database of the API server."""
         return self.state / "store.db"

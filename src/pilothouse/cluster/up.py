@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pilothouse import API_LEVEL
-from pilothouse.cluster import choice, doctor, launch, preflight, store, teardown
+from pilothouse.cluster import audit, choice, doctor, launch, preflight, store, teardown
 from pilothouse.cluster.failure import ClusterFailure
 from pilothouse.cluster.launch import CONTROL_PLANE, NODE_AGENT, Say
 from pilothouse.cluster.node import make_node
@@ -69,6 +69,8 @@ class UpOptions:
     """Whether the context becomes the current one where there is another."""
     runtime: str | None = None
     """`containers`, `simulated`, or `auto`: containers where this machine can run them."""
+    audit_policy_file: str | None = None
+    """A policy of what is audited from the next start on, `default` or `none`."""
 
 
 def up(options: UpOptions, say: Say, clock: Clock, entropy: Entropy) -> ClusterState:
@@ -81,6 +83,8 @@ def up(options: UpOptions, say: Say, clock: Clock, entropy: Entropy) -> ClusterS
         launch.end_orphans(places)
         with choosing(places):
             state = decide(options, places)
+        if options.audit_policy_file is not None:
+            audit.set_policy(places, options.audit_policy_file)
         start, since = clock.monotonic(), times.now_text(clock)
 
         def progress(text: str) -> None:

@@ -16,9 +16,12 @@ from collections.abc import Sequence
 
 from pilothouse.api import catalogue
 from pilothouse.apiserver.aggregation.tls import FrontProxy
+from pilothouse.apiserver.audit.metrics import AuditMetrics
+from pilothouse.apiserver.audit.options import auditor_of
 from pilothouse.apiserver.auth.keys import ServiceAccountKeys
 from pilothouse.apiserver.auth.user import MASTERS
 from pilothouse.apiserver.http.context import KubeletClient
+from pilothouse.apiserver.paths.audit_metrics import AuditCollector
 from pilothouse.apiserver.registry.encryption import encrypted
 from pilothouse.apiserver.registry.settings import Settings
 from pilothouse.apiserver.server import ApiServer, ServerTLS, new_event_loop
@@ -26,7 +29,7 @@ from pilothouse.apiserver.storage.encryption.effective import Encryption
 from pilothouse.apiserver.storage.sqlite import SqliteStorage
 from pilothouse.apiserver.storage.sqlite_schema import StoreUnusable
 from pilothouse.client.informers import Informers
-from pilothouse.cluster import encryption, launch, services, store
+from pilothouse.cluster import audit, encryption, launch, services, store
 from pilothouse.cluster.failure import ClusterFailure
 from pilothouse.cluster.services import API_PORT
 from pilothouse.cluster.state import ClusterState, Places
@@ -69,6 +72,9 @@ class ControlPlane:
         keys, authentication = ServiceAccountKeys(pki / "sa.key"), Authentication(bootstrap_tokens=True)
         self.api = wire(self.storage, clock, entropy, settings, keys, state.kubernetes_version, authentication=authentication)
         self.registry = self.api.registry
+        metrics = AuditMetrics()
+        self.auditor = self.registry.auditor = auditor_of(audit.options(places), clock, entropy, metrics)
+        collectors = () if self.auditor is None else (AuditCollector(metrics),)
         self.sockets = sockets(state)
         self.kubelet_urls: dict[str, str] = {}
         """Of simulated nodes."""
@@ -81,7 +87,7 @@ class ControlPlane:
             authenticators=self.api.authenticators,
             authorizer=self.api.authorizer,
             tokens=self.api.tokens,
-            collectors=self.api.collectors,
+            collectors=(*self.api.collectors, *collectors),
             kubelet_urls=self.kubelet_urls,
             kubelet_client=KubeletClient(
                 str(pki / "apiserver-kubelet-client.crt"), str(pki / "apiserver-kubelet-client.key"), str(pki / "ca.crt")
@@ -102,6 +108,8 @@ class ControlPlane:
         await self.encryption.start()
         async with asyncio.TaskGroup() as group:
             group.create_task(self.encryption.run(), name="encryption at rest")
+            if self.auditor is not None:
+                group.create_task(self.auditor.run(), name="audit")
             group.create_task(self.registry.run(), name="registry")
             await self.registry.start()
             group.create_task(self.server.run(), name="server")

@@ -94,6 +94,9 @@ def parser() -> argparse.ArgumentParser:
         help="real containers (the default), simulated ones, which need no root, or containers where this machine can run them",
     )
     up.add_argument("--kubernetes-version", choices=API_LEVELS, help=f"the level of the API that is served (default: {API_LEVEL})")
+    up.add_argument(
+        "--audit-policy-file", metavar="FILE", help="audit by this policy from the next start on; `default`, or `none` (the default)"
+    )
     up.add_argument("--wait", action=argparse.BooleanOptionalAction, default=True, help="return when the node is Ready")
     up.add_argument("--use-context", action="store_true", help="make its context the current one (else only where there is none)")
     up.add_argument("--example", action="store_true", help="run the example and show that it is served")
@@ -138,6 +141,13 @@ def _parts(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     of_store = store.add_subparsers(dest="store_command", required=True, metavar="COMMAND")
     _etcd(_command(of_store, "export", "write the objects of a stopped cluster to an empty etcd"))
     _etcd(_command(of_store, "import", "write the objects in etcd to the store of a cluster that has none"))
+
+    secrets = commands.add_parser(
+        "secrets", help="encrypt a cluster's Secrets anew", description="Look after the encryption of a cluster's Secrets at rest."
+    )
+    of_secrets = secrets.add_subparsers(dest="secrets_command", required=True, metavar="COMMAND")
+    rewrite = _command(of_secrets, "rewrite", "have every Secret encrypted by the key that writes now")
+    rewrite.add_argument("--new-key", action="store_true", help="make another key first; those before still read")
 
     apiserver = commands.add_parser(
         "apiserver",
@@ -216,6 +226,7 @@ def up(parsed: argparse.Namespace) -> int:
         use_context=parsed.use_context,
         runtime=parsed.runtime,
         kubernetes_version=parsed.kubernetes_version,
+        audit_policy_file=parsed.audit_policy_file,
     )
     state = bring_up(options, say, SystemClock(), Entropy())
     show(f"pilothouse: {parsed.name} is up; its context is {state.context}: kubectl --context {state.context} get pods")
@@ -311,6 +322,20 @@ def store(parsed: argparse.Namespace) -> int:
     else:
         done, source, target = transfer.import_store(file, servers), parsed.etcd_servers, str(file)
     print(f"pilothouse: {done.count} objects of {source} at revision {done.revision} are in {target}")
+    if done.encrypted:
+        keys = _places(parsed).encryption
+        print(f"pilothouse: {done.encrypted} of them are encrypted, and stay so: whoever reads them needs the keys in {keys}")
+        print(f"pilothouse: kube-apiserver, and pilothouse apiserver, take them by --encryption-provider-config={keys}")
+    return 0
+
+
+def secrets(parsed: argparse.Namespace) -> int:
+    """`pilothouse secrets rewrite`. Returns the exit code."""
+    from pilothouse.cluster import secrets as at_rest
+    from pilothouse.kit.clock import SystemClock
+
+    done = at_rest.rewrite(_known(parsed), _places(parsed), SystemClock(), new_key=parsed.new_key)
+    show(f"pilothouse: {done.count} Secrets are encrypted by the key that writes now; {done.changed} of them were written anew")
     return 0
 
 
@@ -375,6 +400,7 @@ COMMANDS = {
     "envtest": envtest,
     "apiserver": apiserver,
     "store": store,
+    "secrets": secrets,
     "kubeconfig": kubeconfig,
     "version": version,
 }

@@ -1,5 +1,6 @@
 """Everything that one store has, written to another that has nothing: as of one revision, whole or told not to be.
 
+Values that are encrypted at rest are copied as they are: who reads the target needs the same keys, and the same prefix of keys.
 What belongs to running API servers alone is left out: who leads where, what upstream's allocators have counted.
 """
 
@@ -8,6 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
+from pilothouse.apiserver.storage.encryption.transforming import ENCRYPTED
 from pilothouse.apiserver.storage.interface import Item, Storage
 
 ROOT = "/registry/"
@@ -29,24 +31,26 @@ class Incomplete(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Transferred:
-    """How many objects were written, and the revision of the source that they are of."""
+    """How many objects were written, the revision of the source that they are of, and how many of them are encrypted at rest."""
 
     count: int
     revision: int
+    encrypted: int = 0
 
 
 async def transfer(source: Storage, target: Storage) -> Transferred:
     """Write all of `source` to `target`. TargetNotEmpty, Incomplete, or StorageFailed from either."""
     if there := (await target.range(ROOT, limit=1)).items:
         raise TargetNotEmpty(there[0].key)
-    revision, count = await source.revision(), 0
+    revision, count, encrypted = await source.revision(), 0, 0
     async for items in _pages(source, revision):
         await target.create({item.key: item.value for item in items})
         count += len(items)
+        encrypted += sum(item.value.startswith(ENCRYPTED) for item in items)
     present = sum([len(items) async for items in _pages(target, await target.revision())])
     if present != count:
         raise Incomplete(f"{count} objects were written, and {present} are there")
-    return Transferred(count, revision)
+    return Transferred(count, revision, encrypted)
 
 
 async def _pages(storage: Storage, revision: int) -> AsyncIterator[list[Item]]:

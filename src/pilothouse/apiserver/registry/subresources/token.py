@@ -65,14 +65,17 @@ async def run(store: RegistryStore, request: Request) -> Entry | Status:
     issued = await store.token_issuer(account.object, wanted, request.user)
     if asked and (granted := issued.spec.expirationSeconds) < asked:
         request.warnings.append(f"requested expiration of {asked} seconds shortened to {granted} seconds")
-    request.annotations[ISSUED_CREDENTIAL] = f"JTI={token_id(issued.status.token)}"
+    if identifier := token_id(issued.status.token):
+        request.annotations[ISSUED_CREDENTIAL] = f"JTI={identifier}"
     issued.metadata.creationTimestamp = account.object.metadata.creationTimestamp
     return unstored_entry(TOKEN_REQUEST, issued)
 
 
 def token_id(token: str) -> str:
-    """The `jti` of a token that was just signed."""
-    payload = token.split(".")[1]
+    """The `jti` of a token that was just signed; "" of one that another issuer has made in another form."""
+    payload = token.split(".")[1] if token.count(".") == 2 else ""
+    if not payload:
+        return ""
     return str(msgspec.json.decode(urlsafe_b64decode(payload + "=" * (-len(payload) % 4))).get("jti", ""))
 
 

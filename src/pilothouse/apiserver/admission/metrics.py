@@ -118,6 +118,9 @@ class AdmissionMetrics:
             "Admission match condition evaluation exclusions count, identified by name, kind, type and operation.",
             of_conditions,
         )
+        self._of_policies()
+
+    def _of_policies(self) -> None:
         of_policy, bounds = ("policy", "policy_binding", "error_type"), (0.0000005, 0.001, 0.01, 0.1, 1.0)
         identified = "labeled by policy and further identified by binding"
         self.validation_checks = Counter(

@@ -25,12 +25,12 @@ SCALE_VERSION = "autoscaling/v1"
 def to_scale(owners: Owners, replicas: Paths) -> Owners:
     """The record of the Scale of an object that has its count at `replicas`."""
     count = frozenset((REPLICAS,))
-    found: Owners = {}
+    result: Owners = {}
     for manager, owned in owners.items():
         path = replicas.get(owned.api_version)
         if path is not None and path in owned.paths:
-            found[_of_scale(manager)] = replace(owned, paths=count, api_version=SCALE_VERSION)
-    return found
+            result[_of_scale(manager)] = replace(owned, paths=count, api_version=SCALE_VERSION)
+    return result
 
 
 def _of_scale(manager: Manager) -> Manager:
@@ -40,20 +40,20 @@ def _of_scale(manager: Manager) -> Manager:
 def to_parent(owners: Owners, replicas: Paths, api_version: str, scale: Owners) -> Owners:
     """The object's record after a write that left that of its Scale as `scale`."""
     remaining = {manager for manager, owned in scale.items() if REPLICAS in owned.paths}
-    found: Owners = {}
+    result: Owners = {}
     for manager, owned in owners.items():
         if owned.api_version not in replicas:
             continue
         path = replicas[owned.api_version]
         if path is None or path not in owned.paths:
-            found[manager] = owned
+            result[manager] = owned
         elif manager in scale:
-            found[manager] = owned
+            result[manager] = owned
             remaining.discard(manager)
         elif paths := owned.paths - {path}:
-            found[manager] = replace(owned, paths=paths)
+            result[manager] = replace(owned, paths=paths)
     path = replicas.get(api_version)
     for manager in remaining:
         before = owners.get(manager)
-        found[manager] = Owned(frozenset((path,) if path else ()), api_version, before.time if before is not None else "")
-    return found
+        result[manager] = Owned(frozenset((path,) if path else ()), api_version, before.time if before is not None else "")
+    return result

@@ -71,6 +71,7 @@ READ_BY_PATTERN = {
     "machinery/quantity.py",
     "machinery/yaml_scalars.py",
     "machinery/codec.py",
+    "machinery/parsing.py",
     "kubelet/probes/http.py",
 }
 """Give int() and float() what a regular expression (or a JSON parser) has let through, of bounded length."""

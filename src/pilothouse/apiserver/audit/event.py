@@ -144,10 +144,10 @@ def agent_of(text: str) -> str:
 
 def addresses_of(forwarded: str, real: str, remote: str) -> list[str]:
     """Where a request comes from: the addresses that X-Forwarded-For names, X-Real-Ip, the connection's own, each where it is new."""
-    found = list(_addresses(forwarded.split(","))) if forwarded else []
-    found += [address for address in _addresses([real]) if address not in found]
-    found += [address for address in _addresses([remote]) if not found or found[-1] != address]
-    return found
+    addresses = list(_addresses(forwarded.split(","))) if forwarded else []
+    addresses += [address for address in _addresses([real]) if address not in addresses]
+    addresses += [address for address in _addresses([remote]) if not addresses or addresses[-1] != address]
+    return addresses
 
 
 def _addresses(texts: Sequence[str]) -> Iterator[str]:

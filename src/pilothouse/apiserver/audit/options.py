@@ -120,35 +120,35 @@ class AuditOptions:
 
     def problems(self) -> list[str]:
         """All that is wrong, in upstream's words and order. BadConfiguration for values of the wrong type."""
-        found = []
+        problems = []
         if self.text("audit-log-path"):
-            found += self._plugin_problems("log")
+            problems += self._plugin_problems("log")
             form = self.text("audit-log-format")
             if form not in logfile.FORMATS:
-                found.append(f'invalid audit log format {form}, allowed formats are "{",".join(logfile.FORMATS)}"')
+                problems.append(f'invalid audit log format {form}, allowed formats are "{",".join(logfile.FORMATS)}"')
             for name in ("maxage", "maxbackup", "maxsize"):
                 if (number := self.number(f"audit-log-{name}")) < 0:
-                    found.append(f"--audit-log-{name} {number} can't be a negative number")
+                    problems.append(f"--audit-log-{name} {number} can't be a negative number")
         if self.text("audit-webhook-config-file"):
-            found += self._plugin_problems("webhook")
-        return found
+            problems += self._plugin_problems("webhook")
+        return problems
 
     def _plugin_problems(self, plugin: str) -> list[str]:
         mode, version = self.text(f"audit-{plugin}-mode"), self.text(f"audit-{plugin}-version")
         batch, truncate = self.batch(plugin), self.truncate(plugin)
-        found = []
+        problems = []
         if mode not in MODES:
-            found.append(f'invalid audit {plugin} mode {mode}, allowed modes are "{",".join(MODES)}"')
+            problems.append(f'invalid audit {plugin} mode {mode}, allowed modes are "{",".join(MODES)}"')
         elif mode == BATCH and (wrong := _batch_problem(plugin, batch)):
-            found.append(wrong)
+            problems.append(wrong)
         if truncate.max_event_bytes <= 0:
-            found.append(f"invalid audit truncate {plugin} max event size {truncate.max_event_bytes}, must be a positive number")
+            problems.append(f"invalid audit truncate {plugin} max event size {truncate.max_event_bytes}, must be a positive number")
         elif truncate.max_batch_bytes < truncate.max_event_bytes:
             sizes = f"max batch size {truncate.max_batch_bytes}, must be greater than max event size ({truncate.max_event_bytes})"
-            found.append(f"invalid audit truncate {plugin} {sizes}")
+            problems.append(f"invalid audit truncate {plugin} {sizes}")
         if version != VERSION:
-            found.append('invalid group version, allowed versions are [{"audit.k8s.io" "v1"}]')
-        return found
+            problems.append('invalid group version, allowed versions are [{"audit.k8s.io" "v1"}]')
+        return problems
 
 
 def _batch_problem(plugin: str, batch: BatchConfig) -> str:

@@ -14,10 +14,10 @@ from collections.abc import Awaitable
 from pilothouse.apiserver.audit.auditor import Asked, AuditContext, Auditor
 from pilothouse.apiserver.audit.event import addresses_of
 from pilothouse.apiserver.auth.user import User
-from pilothouse.apiserver.chain.failures import answer_of
 from pilothouse.apiserver.http.answer import Answer
 from pilothouse.apiserver.http.attributes import requested
 from pilothouse.apiserver.http.auditing import json_of, object_in, status_in
+from pilothouse.apiserver.http.failures import answer_of
 from pilothouse.apiserver.http.request import Handler, Request, Response
 from pilothouse.apiserver.registry.storefailures import status_of
 from pilothouse.apiserver.storage.interface import StorageFailed

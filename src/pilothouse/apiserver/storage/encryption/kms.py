@@ -129,24 +129,24 @@ class KmsProvider:
     def open(self, value: bytes, context: Context) -> Opened:
         """Decrypt; KeyMissing when the plugin must decrypt the seed first. What another key of the plugin has encrypted is stale."""
         try:
-            found = pb.EncryptedObject.FromString(value)
+            message = pb.EncryptedObject.FromString(value)
         except Exception as error:  # DecodeError of protobuf
             raise TransformationFailed("proto: cannot parse invalid wire-format data") from error
-        kind, annotations = found.encryptedDEKSourceType, dict(found.annotations)
-        if problem := envelope_problem(kind, found.encryptedData, found.encryptedDEKSource, found.keyID, annotations):
+        kind, annotations = message.encryptedDEKSourceType, dict(message.annotations)
+        if problem := envelope_problem(kind, message.encryptedData, message.encryptedDEKSource, message.keyID, annotations):
             raise TransformationFailed(problem)
         current = self._current()
-        key = cache_key(kind, found.encryptedDEKSource, found.keyID, annotations)
+        key = cache_key(kind, message.encryptedDEKSource, message.keyID, annotations)
         known = self._known.get(key)
         if known is None:
             if key != current.cache_key:
                 self.metrics.cache_misses += 1
-                raise KeyMissing(self._fetching(key, found.encryptedDEKSource, found.keyID, annotations))
+                raise KeyMissing(self._fetching(key, message.encryptedDEKSource, message.keyID, annotations))
             known = (current.transformer, 0.0)
         self._keep(key, known[0])
-        self.metrics.used_key(FROM_STORAGE, self.name, hashed(found.keyID), self.clock.now().timestamp())
-        opened = known[0].open(found.encryptedData, context)
-        return Opened(opened.value, opened.stale or found.keyID != current.key_id or kind != pb.SEED)
+        self.metrics.used_key(FROM_STORAGE, self.name, hashed(message.keyID), self.clock.now().timestamp())
+        opened = known[0].open(message.encryptedData, context)
+        return Opened(opened.value, opened.stale or message.keyID != current.key_id or kind != pb.SEED)
 
     def _current(self) -> Seed:
         if self._seed is None:

@@ -193,7 +193,7 @@ async def _attempt(store: RegistryStore, request: Request, current: Entry) -> En
     if is_namespace(request) and (old.spec.finalizers or not old.metadata.deletionTimestamp):
         return await _mark_namespace(store, request, current, finalizers)
     if grace is None:  # it ends already, and this delete makes it no sooner
-        if finalizers == old.metadata.finalizers:
+        if finalizers == old.metadata.finalizers or old.metadata.deletionGracePeriodSeconds:
             return current.in_version(request.served)
         grace = old.metadata.deletionGracePeriodSeconds or 0
     if grace == 0 and not finalizers:
@@ -224,6 +224,8 @@ def is_pending(request: Request, old: Any) -> bool:
     """Whether the object is terminating and this delete changes nothing; admission is not called then."""
     if grace_seconds(request, old) is not None:
         return False
+    if old.metadata.deletionGracePeriodSeconds:  # while it ends gracefully, no delete changes what becomes of its dependents
+        return True
     finalizers = list(old.metadata.finalizers)
     return finalizers_after(request.options, finalizers, request.resource.strategy) == finalizers
 

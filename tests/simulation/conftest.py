@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from tests.decisions import no_component_is_refused
+
+__all__ = ["no_component_is_refused"]
+
 DEFAULT_SEEDS = 3
 
 

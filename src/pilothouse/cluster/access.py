@@ -22,8 +22,8 @@ from pilothouse.cluster.state import ClusterState, Places
 from pilothouse.machinery import strconv
 
 
-def access(state: ClusterState, places: Places) -> Access:
-    """Entries that this cluster adds to a kubeconfig."""
+def access(state: ClusterState, places: Places, user: str = "admin") -> Access:
+    """Entries that this cluster adds to a kubeconfig, with one of its certificates."""
 
     def embedded(name: str) -> str:
         return base64.b64encode((places.pki / name).read_bytes()).decode()
@@ -32,7 +32,7 @@ def access(state: ClusterState, places: Places) -> Access:
     return Access(
         name,
         cluster={"server": server_of(state), "certificate-authority-data": embedded("ca.crt")},
-        user={"client-certificate-data": embedded("admin.crt"), "client-key-data": embedded("admin.key")},
+        user={"client-certificate-data": embedded(f"{user}.crt"), "client-key-data": embedded(f"{user}.key")},
         context={"cluster": name, "user": name},
     )
 
@@ -66,11 +66,12 @@ def home(user: int) -> Path:
 
 
 def prepare(state: ClusterState, places: Places) -> None:
-    """Write the cluster's own kubeconfig; ClusterFailure too when the user's cannot be read."""
+    """Write the cluster's own kubeconfigs; ClusterFailure too when the user's cannot be read."""
     paths, _ = user_files()
     with explained():
         kubeconfig.load(paths)
         kubeconfig.write(places.kubeconfig, access(state, places).config())
+        kubeconfig.write(places.super_kubeconfig, access(state, places, "super-admin").config())
 
 
 def merge(state: ClusterState, places: Places, *, make_current: bool | None = None) -> Path:

@@ -36,6 +36,9 @@ LEAF_LIFE = timedelta(days=365)
 AUTHORITIES = {"ca": "kubernetes", "front-proxy-ca": "front-proxy-ca"}
 """The common names of the authorities by their files."""
 FRONT_PROXY = "front-proxy-client"
+CLUSTER_ADMINS = "kubeadm:cluster-admins"
+"""The group of the administrator, bound to `cluster-admin`: taking the binding away takes the right away, as with kubeadm. Whoever is in
+`system:masters` may do everything for as long as his certificate is valid."""
 RENEW_BEFORE = timedelta(days=90)
 CLOCK_SKEW = timedelta(minutes=5)
 """Certificates are valid from this long ago."""
@@ -76,12 +79,14 @@ def subjects(node_name: str, node_address: str, api_addresses: Sequence[str], do
     api_names = ["kubernetes", "kubernetes.default", "kubernetes.default.svc", f"kubernetes.default.svc.{domain}", "localhost"]
     return [
         Subject("apiserver", "kube-apiserver", names=[*api_names, *api_addresses], client=False),
-        Subject("apiserver-kubelet-client", "kube-apiserver-kubelet-client", ["system:masters"]),
+        Subject("apiserver-kubelet-client", "kube-apiserver-kubelet-client"),
         Subject("kubelet", f"system:node:{node_name}", ["system:nodes"], [node_name, node_address]),
         Subject("proxy", "system:kube-proxy"),
+        Subject("dns", "pilothouse:dns"),
         Subject("controller-manager", "system:kube-controller-manager"),
         Subject("scheduler", "system:kube-scheduler"),
-        Subject("admin", "kubernetes-admin", ["system:masters"]),
+        Subject("admin", "kubernetes-admin", [CLUSTER_ADMINS]),
+        Subject("super-admin", "kubernetes-super-admin", ["system:masters"]),
         FRONT_PROXY_CLIENT,
     ]
 
@@ -143,8 +148,7 @@ def _make_authority(folder: Path, file: str, clock: Clock, entropy: Entropy) -> 
 
 def _make_leaf(folder: Path, leaf: Subject, authority: Authority, clock: Clock, entropy: Entropy) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
-    organizations = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, each) for each in leaf.organizations]
-    name = x509.Name([*organizations, x509.NameAttribute(NameOID.COMMON_NAME, leaf.common_name)])
+    name = _name_of(leaf)
     purposes = [ExtendedKeyUsageOID.SERVER_AUTH] if leaf.server else []
     purposes += [ExtendedKeyUsageOID.CLIENT_AUTH] if leaf.client else []
     issuer_ski = authority.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
@@ -161,6 +165,11 @@ def _make_leaf(folder: Path, leaf: Subject, authority: Authority, clock: Clock, 
     certificate = builder.sign(authority.key, hashes.SHA256())
     _write(folder / f"{leaf.file}.key", _pem(key), 0o600)
     _write(folder / f"{leaf.file}.crt", certificate.public_bytes(serialization.Encoding.PEM), 0o644)
+
+
+def _name_of(leaf: Subject) -> x509.Name:
+    organizations = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, each) for each in leaf.organizations]
+    return x509.Name([*organizations, x509.NameAttribute(NameOID.COMMON_NAME, leaf.common_name)])
 
 
 def _builder(
@@ -228,7 +237,7 @@ def _damaged(path: Path) -> ClusterFailure:
 
 
 def _still_good(folder: Path, leaf: Subject, authority: Authority, clock: Clock) -> bool:
-    """Whether the leaf on disk is of this authority, bears the names wanted, and is not soon to end."""
+    """Whether the leaf on disk is of this authority, is for whom it should be, bears the names wanted, and is not soon to end."""
     try:
         certificate = x509.load_pem_x509_certificate((folder / f"{leaf.file}.crt").read_bytes())
         key: Any = _load_key((folder / f"{leaf.file}.key").read_bytes())
@@ -238,7 +247,9 @@ def _still_good(folder: Path, leaf: Subject, authority: Authority, clock: Clock)
         return False
     if not certificate.not_valid_before_utc <= clock.now() <= certificate.not_valid_after_utc - RENEW_BEFORE:
         return False
-    if certificate.issuer != authority.certificate.subject or _names_of(certificate) != set(leaf.names):
+    if certificate.issuer != authority.certificate.subject or certificate.subject != _name_of(leaf):
+        return False
+    if _names_of(certificate) != set(leaf.names):
         return False
     try:
         certificate.verify_directly_issued_by(authority.certificate)

@@ -81,12 +81,15 @@ class Api:
 
 
 def kubelet_answers(state: ClusterState, places: Places, seconds: float) -> bool:
-    """Whether the node's kubelet answers at all; runtime problems do not count. Raises OSError when it does not."""
-    context = administrators_context(places)
+    """Whether the node's kubelet answers at all; runtime problems do not count. Raises OSError when it does not.
+
+    Asked without credentials, which the kubelet itself answers with 401: who is known is authorized by the API server, which may be down.
+    """
+    context = clusters_context(places)
     connection = http.client.HTTPSConnection(state.node_address, KUBELET_PORT, timeout=seconds, context=context)
     try:
         connection.request("GET", "/healthz/ping")
-        return connection.getresponse().status == 200
+        return connection.getresponse().status == 401
     except http.client.HTTPException:
         return False
     finally:
@@ -95,11 +98,17 @@ def kubelet_answers(state: ClusterState, places: Places, seconds: float) -> bool
 
 def administrators_context(places: Places) -> ssl.SSLContext:
     """Trusts the cluster's authority alone, and shows the administrator's certificate."""
+    return clusters_context(places, "admin")
+
+
+def clusters_context(places: Places, user: str = "") -> ssl.SSLContext:
+    """Trusts the cluster's authority alone, and shows the certificate of a user ("": none)."""
     authority = (places.pki / "ca.crt").read_bytes()  # read here: ssl's own errors name no file
     try:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.load_verify_locations(cadata=authority.decode("ascii"))
-        context.load_cert_chain(str(places.pki / "admin.crt"), str(places.pki / "admin.key"))
+        if user:
+            context.load_cert_chain(str(places.pki / f"{user}.crt"), str(places.pki / f"{user}.key"))
     except (ssl.SSLError, ValueError) as failure:
         raise ClusterFailure(
             f"a certificate in {places.pki} is damaged", f"mend the cluster: pilothouse up --name {places.name}"

@@ -182,6 +182,11 @@ class Places:
         return self.state / "admin.kubeconfig"
 
     @property
+    def super_kubeconfig(self) -> Path:
+        """For when the administrator's rights are gone: of a user in `system:masters`, whom no role can lock out."""
+        return self.state / "super-admin.kubeconfig"
+
+    @property
     def kubeconfigs(self) -> Path:
         """The names of every kubeconfig that the cluster's context was written to."""
         return self.state / "kubeconfigs.json"

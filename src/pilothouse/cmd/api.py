@@ -30,7 +30,7 @@ from pilothouse.apiserver.auth.requestheader import RequestHeaderAuthenticator
 from pilothouse.apiserver.auth.reviews import reviews
 from pilothouse.apiserver.auth.serviceaccounts import ISSUER, Lookup, ServiceAccountAuthenticator, TokenUses
 from pilothouse.apiserver.auth.tokens import ServiceAccountTokens
-from pilothouse.apiserver.auth.user import APISERVER, User
+from pilothouse.apiserver.auth.user import APISERVER, SERVICE_ACCOUNT_PREFIX, User, service_account_groups
 from pilothouse.apiserver.registry.registry import Registry
 from pilothouse.apiserver.registry.roles import feeds_of, role_feeds
 from pilothouse.apiserver.registry.settings import Settings
@@ -42,6 +42,7 @@ from pilothouse.kit.entropy import Entropy
 from pilothouse.machinery.codec import encode
 
 T = TypeVar("T")
+SYSTEM = "kube-system"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,10 @@ class Api:
     def client(self, user: str, *groups: str) -> Client:
         """A client in process that speaks as this user."""
         return Client(self.registry.transport(User(user, groups=("system:authenticated", *groups))))
+
+    def controller_client(self, account: str) -> Client:
+        """A client in process that speaks as a ServiceAccount of kube-system: what controllers are upstream."""
+        return self.client(f"{SERVICE_ACCOUNT_PREFIX}{SYSTEM}:{account}", *service_account_groups(SYSTEM)[:-1])
 
 
 class Reported:

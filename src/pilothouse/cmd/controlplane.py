@@ -177,7 +177,7 @@ class ControlPlane:
         )
         return [
             informers,
-            ControllerManager(manager, clock, entropy, settings, informers=informers),
+            ControllerManager(manager, clock, entropy, settings, informers=informers, clients=self.api.controller_client),
             Scheduler(self.api.client("system:kube-scheduler"), clock, entropy, informers=informers),
             *(Reported(self.registry.store.components, name) for name in ("controller-manager", "scheduler")),
         ]

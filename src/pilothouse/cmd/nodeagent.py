@@ -76,7 +76,7 @@ class NodeAgent:
         return {
             "kubelet": self.kubelet,
             "service proxy": lambda: self.proxy(self.client("proxy")),
-            "cluster DNS": lambda: [self.dns(self.client("proxy"))],
+            "cluster DNS": lambda: [self.dns(self.client("dns"))],
         }
 
     def kubelet(self) -> Sequence[Component]:
@@ -87,6 +87,7 @@ class NodeAgent:
         from pilothouse.kubelet.kubelet import Kubelet
         from pilothouse.kubelet.runtime.call_queue import CallQueue
         from pilothouse.kubelet.runtime.cri import CriRuntime
+        from pilothouse.kubelet.server.access import Access
         from pilothouse.kubelet.server.server import KubeletServer, KubeletTLS
         from pilothouse.kubelet.server.system_logs import FOLDER
 
@@ -107,8 +108,9 @@ class NodeAgent:
         queue = CallQueue(self.clock, os.cpu_count() or 1)
         runtime = CriRuntime(str(places.containerd.socket), self.clock, queue)
         calls = BlockingCalls(self.clock, executor=self.helper)
+        client = self.client("kubelet")
         kubelet = Kubelet(
-            self.client("kubelet"),
+            client,
             state.node_name,
             runtime,
             self.clock,
@@ -128,6 +130,7 @@ class NodeAgent:
             host=state.node_address,
             port=KUBELET_PORT,
             tls=tls,
+            access=Access(client, state.node_name, self.clock),
             system_logs=FOLDER,
             measure=kubelet.node_stats,
             config=config,

@@ -7,7 +7,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from dataclasses import replace
 
 import pilothouse.controllers.builtin
 from pilothouse.client.client import Client
@@ -43,12 +44,15 @@ class ControllerManager:
         *,
         informers: Informers | None = None,
         only: Collection[str] | None = None,
+        clients: Callable[[str], Client] | None = None,
     ) -> None:
+        """`client` is the manager's own, which its informers use; `clients` gives that of a ServiceAccount of kube-system (None: all
+        controllers act as the manager does)."""
         self._informers = informers or Informers(client, clock, entropy)
         self._runs_informers = informers is None
         context = Context(client, self._informers, clock, entropy, settings or Settings())
         chosen = [controller for controller in controllers() if only is None or controller.name in only]
-        self.components = {controller.name: controller.component(context) for controller in chosen}
+        self.components = {controller.name: controller.component(_as(controller.account, context, clients)) for controller in chosen}
 
     async def run(self) -> None:
         """Run every controller until cancelled, and the informers unless they are shared."""
@@ -57,3 +61,8 @@ class ControllerManager:
                 group.create_task(component.run(), name=name)
             if self._runs_informers:
                 group.create_task(self._informers.run(), name="informers")
+
+
+def _as(account: str, context: Context, clients: Callable[[str], Client] | None) -> Context:
+    """What a controller is given that acts as a ServiceAccount."""
+    return context if clients is None or not account else replace(context, client=clients(account))

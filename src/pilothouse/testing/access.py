@@ -47,7 +47,7 @@ def make_access(folder: Path) -> Access:
     """Make an authority, the API server's certificate and an administrator's below `folder`."""
     leaves = [
         certificates.Subject("apiserver", "kube-apiserver", names=["localhost", "127.0.0.1"], client=False),
-        certificates.Subject("admin", "kubernetes-admin", ["system:masters"]),
+        certificates.Subject("admin", "kubernetes-admin", [certificates.CLUSTER_ADMINS]),
     ]
     certificates.make(folder, leaves, SystemClock(), Entropy())
     return Access(folder)

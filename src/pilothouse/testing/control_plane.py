@@ -48,7 +48,8 @@ class ControlPlane:
         self._components = []
         if controllers:
             settings = ControllerSettings(cluster_cidr=POD_RANGE, root_ca="simulated")
-            self._components.append(ControllerManager(self.client_of("system:kube-controller-manager"), clock, entropy, settings).run)
+            manager = self.client_of("system:kube-controller-manager")
+            self._components.append(ControllerManager(manager, clock, entropy, settings, clients=self._api.controller_client).run)
             self._components.append(Reported(self.registry.store.components, "controller-manager").run)
         if scheduler:
             self._components.append(Reported(self.registry.store.components, "scheduler").run)

@@ -14,11 +14,12 @@ from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import Any, TypeVar
 
-from pilothouse.apiserver.auth.user import MASTERS, User
-from pilothouse.apiserver.registry.registry import Registry
+from pilothouse.apiserver.auth.user import MASTERS
+from pilothouse.apiserver.registry.settings import Settings as RegistrySettings
 from pilothouse.apiserver.storage.memory import MemoryStorage
 from pilothouse.client.client import Client
 from pilothouse.client.store import Store
+from pilothouse.cmd.api import wire
 from pilothouse.controllers.framework.actions import Action, Failure
 from pilothouse.controllers.framework.controller import Controller
 from pilothouse.controllers.framework.settings import Settings
@@ -28,6 +29,7 @@ from pilothouse.kit.entropy import Entropy
 from pilothouse.kit.virtual_clock import EPOCH, VirtualClock
 from pilothouse.machinery import codec
 from pilothouse.testing.fake_transport import FakeTransport
+from pilothouse.testing.keys import ProcessKeys
 
 T = TypeVar("T")
 
@@ -68,9 +70,10 @@ class Bench:
         self.clock = VirtualClock()
         self.entropy = Entropy(seed)
         self.transport = FakeTransport(self.clock, self.entropy)
-        self.client = Client(self.transport)
+        self.client = self.manager_client = Client(self.transport)
         self._only: Collection[str] = only
         self._settings = settings
+        self._clients: Callable[[str], Client] | None = None
         self._running: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Bench:
@@ -82,7 +85,9 @@ class Bench:
 
     async def start(self) -> None:
         """Start the controllers afresh: what they remembered is gone."""
-        self.manager = ControllerManager(self.client, self.clock, self.entropy, self._settings, only=self._only or None)
+        self.manager = ControllerManager(
+            self.manager_client, self.clock, self.entropy, self._settings, only=self._only or None, clients=self._clients
+        )
         self._running = asyncio.ensure_future(self.manager.run())
         await self.advance(0)
 
@@ -100,12 +105,15 @@ class Bench:
 
 
 class RegistryBench(Bench):
-    """The same against the real registry over memory: defaults, admission, validation, graceful deletion and all."""
+    """The same against the real registry over memory: defaults, admission, validation, graceful deletion and all. Each controller acts
+    as its ServiceAccount."""
 
     def __init__(self, *only: str, settings: Settings | None = None, seed: int = 1) -> None:
         super().__init__(*only, settings=settings, seed=seed)
-        self.registry = Registry(MemoryStorage(), self.clock, self.entropy)
-        self.client = Client(self.registry.transport(User("system:admin", groups=(MASTERS,))))
+        api = wire(MemoryStorage(), self.clock, self.entropy, RegistrySettings(), ProcessKeys())
+        self.registry = api.registry
+        self.client = api.client("system:admin", MASTERS)
+        self.manager_client, self._clients = api.client("system:kube-controller-manager"), api.controller_client
         self._serving: asyncio.Task[None] | None = None
 
     async def start(self) -> None:

@@ -240,8 +240,8 @@ class FakeTransport:
 
     def _replace(self, key: Key, old: Any, new: Any, subresource: str) -> Any:
         if subresource == "status":
-            status, new = new.status, codec.clone(old)
-            new.status = status
+            written, new = new, codec.clone(old)
+            new.status, new.metadata.annotations = written.status, written.metadata.annotations
         elif hasattr(new, "status") and not subresource:
             new.status = old.status
             if new.spec != old.spec:

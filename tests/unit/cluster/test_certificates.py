@@ -61,7 +61,9 @@ def test_servers_bear_their_names_and_clients_their_groups(folder: Path) -> None
     assert kubelet.subject.rfc4514_string() == "CN=system:node:node-1,O=system:nodes"
     uses = kubelet.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
     assert {ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH} == set(uses)
-    assert load(folder, "admin").subject.rfc4514_string() == "CN=kubernetes-admin,O=system:masters"
+    assert load(folder, "admin").subject.rfc4514_string() == "CN=kubernetes-admin,O=kubeadm:cluster-admins"
+    masters = [leaf.file for leaf in LEAVES if "system:masters" in load(folder, leaf.file).subject.rfc4514_string()]
+    assert masters == ["super-admin"]
 
 
 def test_only_root_reads_keys(folder: Path) -> None:

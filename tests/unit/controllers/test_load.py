@@ -41,7 +41,7 @@ def written(monkeypatch: pytest.MonkeyPatch) -> Counts:
     original = InProcessTransport.call
 
     async def counted(self: InProcessTransport, call: Call) -> Any:
-        if self._user.name == "system:kube-controller-manager" and call.verb not in ("get", "list", "watch"):
+        if self._user.name.startswith("system:serviceaccount:kube-system:") and call.verb not in ("get", "list", "watch"):
             counts[call.verb, "/".join(filter(None, (call.resource.plural, call.subresource)))] += 1
         return await original(self, call)
 

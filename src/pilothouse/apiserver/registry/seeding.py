@@ -16,6 +16,7 @@ from pilothouse import API_LEVEL
 from pilothouse.api.catalogue import resource_of
 from pilothouse.apiserver.registry import managers, strategy
 from pilothouse.apiserver.registry.store import RegistryStore
+from pilothouse.kit.entropy import Entropy
 from pilothouse.machinery import time
 from pilothouse.machinery.codec import at_level, decoder_of, encode
 from pilothouse.machinery.meta_v1 import ManagedFieldsEntry
@@ -68,11 +69,12 @@ def applied_status(kind: type[Any], fields: bytes, manager: str) -> ManagedField
 async def seed(store: RegistryStore, seeds: Iterable[Seed]) -> None:
     """Create the missing objects, and wait until the caches show them. Raises StatusError when the store cannot be written."""
     now, values = time.now_text(store.clock).encode(), {}
+    entropy = Entropy(store.entropy.random.getrandbits(64))  # of its own: how many seeds there are changes no name that is drawn later
     for each in seeds:
         cache = await store.caches.of(store.catalogue.of(each.kind))
         key = cache.key(each.namespace, each.name)
         if cache.get(each.namespace, each.name) is None and key not in cache.corrupt:
-            uid = store.entropy.uid().encode()
+            uid = entropy.uid().encode()
             values[key] = each.bytes_at(store.catalogue.level).replace(UID_BYTES, uid).replace(TIME_BYTES, now)
             cache.remember_written(key, values[key])
     if values:

@@ -135,7 +135,8 @@ async def _beside(flags: Flags, api: Api, clock: SystemClock, entropy: Entropy, 
             service_account_private_key_file=flags.last("service-account-signing-key-file"),
         )
         freeze_memory()
-        await ControllerManager(api.client("system:kube-controller-manager"), clock, entropy, settings).run()
+        manager = api.client("system:kube-controller-manager")
+        await ControllerManager(manager, clock, entropy, settings, clients=api.controller_client).run()
     freeze_memory()
 
 

@@ -22,6 +22,7 @@ class BootstrapSigner(Controller):
     """Keeps a signature of the kubeconfig for each token that may sign, and none for others; an expired token's goes with its time."""
 
     name = "bootstrap-signer-controller"
+    account = "bootstrap-signer"
     reconciles = ConfigMap
     watches = (Related(Secret, _cluster_info),)
     rules = (Rule("", ("secrets",), READ), Rule("", ("configmaps",), (*READ, "update")))

@@ -19,6 +19,7 @@ class CertificateCleaner(Controller):
     """Deletes them an hour after they were issued, denied or failed; a day after they were made when that has not come."""
 
     name = "certificatesigningrequest-cleaner-controller"
+    account = "certificate-controller"
     reconciles = CertificateSigningRequest
     workers = 1
     rules = (Rule("certificates.k8s.io", ("certificatesigningrequests",), READ + DELETE),)

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from pilothouse.api.types.certificates_v1 import CertificateSigningRequest, CertificateSigningRequestCondition
 from pilothouse.controllers.framework.actions import Action, UpdateStatus
-from pilothouse.controllers.framework.controller import READ, WRITE, Controller, Rule
+from pilothouse.controllers.framework.controller import READ, UPDATE, Controller, Rule
 from pilothouse.controllers.framework.runner import Context
 from pilothouse.controllers.framework.world import World
 from pilothouse.machinery import codec
@@ -40,10 +40,11 @@ class CertificateSigningController(Controller):
     """
 
     name = "certificatesigningrequest-signing-controller"
+    account = "certificate-controller"
     reconciles = CertificateSigningRequest
     rules = (
         Rule("certificates.k8s.io", ("certificatesigningrequests",), READ),
-        Rule("certificates.k8s.io", ("certificatesigningrequests/status",), WRITE),
+        Rule("certificates.k8s.io", ("certificatesigningrequests/status",), UPDATE),
         Rule("certificates.k8s.io", ("signers",), ("sign",)),
     )
 

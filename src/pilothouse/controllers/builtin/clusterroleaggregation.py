@@ -8,7 +8,7 @@ from typing import Any
 from pilothouse.api.types.rbac_v1 import ClusterRole, PolicyRule
 from pilothouse.client.store import Key
 from pilothouse.controllers.framework.actions import Action, Update
-from pilothouse.controllers.framework.controller import READ, WRITE, Controller, Related, Rule
+from pilothouse.controllers.framework.controller import READ, UPDATE, Controller, Related, Rule
 from pilothouse.controllers.framework.world import World
 from pilothouse.machinery import codec, labels
 
@@ -27,9 +27,10 @@ class ClusterRoleAggregationController(Controller):
     """Writes the rules of every ClusterRole that a sum selects into the sum, those of the first by name first, each once."""
 
     name = "clusterrole-aggregation-controller"
+    account = "clusterrole-aggregation-controller"
     reconciles = ClusterRole
     watches = (Related(ClusterRole, _sums),)
-    rules = (Rule("rbac.authorization.k8s.io", ("clusterroles",), (*READ, *WRITE, "escalate")),)
+    rules = (Rule("rbac.authorization.k8s.io", ("clusterroles",), (*READ, *UPDATE, "escalate")),)
 
     def concerns(self, obj: Any) -> bool:
         """Only the sums."""

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta, tzinfo
 from pilothouse.api.types.batch_v1 import CronJob, Job
 from pilothouse.client.events import NORMAL, WARNING, reference_to
 from pilothouse.controllers.framework.actions import Action, Announce, Create, Delete, Emit, RequeueAfter, UpdateStatus
-from pilothouse.controllers.framework.controller import CREATE, DELETE, READ, WRITE, Controller, Owned, Rule
+from pilothouse.controllers.framework.controller import CREATE, DELETE, PATCH, READ, UPDATE, Controller, Owned, Rule
 from pilothouse.controllers.framework.owners import controlled_by
 from pilothouse.controllers.framework.world import World
 from pilothouse.machinery import codec, cron, time
@@ -30,14 +30,15 @@ class CronJobController(Controller):
     """
 
     name = "cronjob"
+    account = "cronjob-controller"
     source = "cronjob-controller"
     reconciles = CronJob
     watches = (Owned(Job),)
     rules = (
-        Rule("batch", ("cronjobs",), READ + WRITE),
-        Rule("batch", ("cronjobs/status", "cronjobs/finalizers"), WRITE),
-        Rule("batch", ("jobs",), READ + CREATE + WRITE + DELETE),
-        Rule("", ("events",), CREATE + WRITE),
+        Rule("batch", ("cronjobs",), READ),
+        Rule("batch", ("cronjobs/status", "cronjobs/finalizers"), UPDATE),
+        Rule("batch", ("jobs",), READ + CREATE + DELETE),
+        Rule("", ("events",), CREATE + PATCH),
     )
 
     def plan(self, cronjob: CronJob, world: World) -> Iterator[Action]:

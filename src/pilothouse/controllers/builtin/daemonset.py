@@ -23,7 +23,7 @@ from pilothouse.client.events import NORMAL, WARNING
 from pilothouse.client.store import Key
 from pilothouse.controllers import pods
 from pilothouse.controllers.framework.actions import Action, Create, Delete, Emit, RequeueAfter, UpdateStatus
-from pilothouse.controllers.framework.controller import CREATE, DELETE, READ, WRITE, Controller, Owned, Related, Rule
+from pilothouse.controllers.framework.controller import CREATE, DELETE, GET, PATCH, READ, UPDATE, Controller, Owned, Related, Rule
 from pilothouse.controllers.framework.owners import claim
 from pilothouse.controllers.framework.world import World
 from pilothouse.controllers.histories import HASH_LABEL, History, clean_up, history
@@ -73,6 +73,7 @@ class DaemonSetController(Controller):
     """
 
     name = "daemonset"
+    account = "daemon-set-controller"
     reconciles = DaemonSet
     watches = (
         Owned(Pod, selector=lambda daemons: labels.from_label_selector(daemons.spec.selector)),
@@ -80,12 +81,12 @@ class DaemonSetController(Controller):
         Related(Node, _all, _matters),
     )
     rules = (
-        Rule("apps", ("daemonsets",), READ),
-        Rule("apps", ("daemonsets/status", "daemonsets/finalizers"), WRITE),
-        Rule("apps", ("controllerrevisions",), READ + CREATE + WRITE + DELETE),
-        Rule("", ("pods",), READ + CREATE + WRITE + DELETE),
+        Rule("apps", ("daemonsets",), READ + GET),
+        Rule("apps", ("daemonsets/status", "daemonsets/finalizers"), UPDATE),
+        Rule("apps", ("controllerrevisions",), READ + CREATE + UPDATE + PATCH + DELETE),
+        Rule("", ("pods",), READ + CREATE + PATCH + DELETE),
         Rule("", ("nodes",), READ),
-        Rule("", ("events",), CREATE + WRITE),
+        Rule("", ("events",), CREATE + PATCH),
     )
 
     def plan(self, daemons: DaemonSet, world: World) -> Iterator[Action]:

@@ -10,7 +10,7 @@ from pilothouse.client.events import WARNING
 from pilothouse.client.store import Key
 from pilothouse.controllers.deployments.rollout import Rollout
 from pilothouse.controllers.framework.actions import Action, Emit, UpdateStatus
-from pilothouse.controllers.framework.controller import CREATE, DELETE, READ, WRITE, Controller, Owned, Related, Rule
+from pilothouse.controllers.framework.controller import CREATE, DELETE, GET, PATCH, READ, UPDATE, Controller, Owned, Related, Rule
 from pilothouse.controllers.framework.owners import claim, controller_of
 from pilothouse.controllers.framework.world import World
 from pilothouse.machinery import codec, labels
@@ -34,17 +34,18 @@ class DeploymentController(Controller):
     """
 
     name = "deployment"
+    account = "deployment-controller"
     reconciles = Deployment
     watches = (
         Owned(ReplicaSet, selector=lambda deployment: labels.from_label_selector(deployment.spec.selector)),
         Related(Pod, _recreating),
     )
     rules = (
-        Rule("apps", ("deployments",), READ + WRITE),
-        Rule("apps", ("deployments/status", "deployments/finalizers"), WRITE),
-        Rule("apps", ("replicasets",), READ + CREATE + WRITE + DELETE),
+        Rule("apps", ("deployments",), READ + GET),
+        Rule("apps", ("deployments/status", "deployments/finalizers"), UPDATE),
+        Rule("apps", ("replicasets",), READ + CREATE + UPDATE + PATCH + DELETE),
         Rule("", ("pods",), READ),
-        Rule("", ("events",), CREATE + WRITE),
+        Rule("", ("events",), CREATE + PATCH),
     )
 
     def plan(self, deployment: Deployment, world: World) -> Iterator[Action]:

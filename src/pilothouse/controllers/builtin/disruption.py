@@ -13,7 +13,7 @@ from pilothouse.client.events import NORMAL, WARNING
 from pilothouse.client.store import Key
 from pilothouse.controllers import pods
 from pilothouse.controllers.framework.actions import Action, Emit, RequeueAfter, UpdateStatus
-from pilothouse.controllers.framework.controller import CREATE, READ, WRITE, Controller, Reads, Related, Rule
+from pilothouse.controllers.framework.controller import CREATE, PATCH, READ, UPDATE, Controller, Reads, Related, Rule
 from pilothouse.controllers.framework.owners import controller_of
 from pilothouse.controllers.framework.world import World
 from pilothouse.machinery import codec, intorstring, labels, time
@@ -50,6 +50,7 @@ class DisruptionController(Controller):
     """Keeps the status of budgets true: by it the eviction subresource grants or refuses."""
 
     name = "disruption-controller"
+    account = "disruption-controller"
     source = "controllermanager"
     reconciles = PodDisruptionBudget
     watches = (
@@ -61,10 +62,10 @@ class DisruptionController(Controller):
     )
     rules = (
         Rule("policy", ("poddisruptionbudgets",), READ),
-        Rule("policy", ("poddisruptionbudgets/status",), WRITE),
+        Rule("policy", ("poddisruptionbudgets/status",), UPDATE),
         Rule("", ("pods", "replicationcontrollers"), READ),
         Rule("apps", ("replicasets", "deployments", "statefulsets"), READ),
-        Rule("", ("events",), CREATE + WRITE),
+        Rule("", ("events",), CREATE + PATCH),
     )
 
     def plan(self, budget: PodDisruptionBudget, world: World) -> Iterator[Action]:

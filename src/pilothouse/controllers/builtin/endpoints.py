@@ -10,7 +10,7 @@ from pilothouse.client.store import Key
 from pilothouse.controllers import pods
 from pilothouse.controllers.endpoints import backends
 from pilothouse.controllers.framework.actions import Action, Create, Delete, Update
-from pilothouse.controllers.framework.controller import CREATE, DELETE, READ, WRITE, Controller, Related, Rule
+from pilothouse.controllers.framework.controller import CREATE, DELETE, READ, UPDATE, Controller, Related, Rule
 from pilothouse.controllers.framework.world import World
 from pilothouse.machinery import codec
 from pilothouse.machinery.meta_v1 import ObjectMeta
@@ -35,11 +35,12 @@ class EndpointsController(Controller):
     whoever made them."""
 
     name = "endpoint"
+    account = "endpoint-controller"
     reconciles = Service
     watches = (Related(Endpoints, _same_name), Related(Pod, backends.services_of, backends.pod_matters))
     rules = (
         Rule("", ("services", "pods"), READ),
-        Rule("", ("endpoints",), READ + CREATE + WRITE + DELETE),
+        Rule("", ("endpoints",), READ + CREATE + UPDATE + DELETE),
         Rule("", ("endpoints/restricted",), CREATE),
     )
 

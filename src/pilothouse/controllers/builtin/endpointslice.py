@@ -19,7 +19,7 @@ from pilothouse.controllers import pods
 from pilothouse.controllers.endpoints import backends
 from pilothouse.controllers.endpoints.slices import MANAGED_BY, Wanted, changes, ports_key
 from pilothouse.controllers.framework.actions import Action
-from pilothouse.controllers.framework.controller import CREATE, DELETE, READ, WRITE, Controller, Owned, Related, Rule
+from pilothouse.controllers.framework.controller import CREATE, DELETE, READ, UPDATE, Controller, Owned, Related, Rule
 from pilothouse.controllers.framework.owners import controller_reference
 from pilothouse.controllers.framework.world import World
 from pilothouse.machinery.meta_v1 import ObjectMeta
@@ -37,6 +37,7 @@ class EndpointSliceController(Controller):
     """
 
     name = "endpointslice"
+    account = "endpointslice-controller"
     reconciles = Service
     watches = (
         Owned(EndpointSlice),
@@ -45,8 +46,8 @@ class EndpointSliceController(Controller):
     )
     rules = (
         Rule("", ("services", "pods", "nodes"), READ),
-        Rule("", ("services/finalizers",), WRITE),
-        Rule("discovery.k8s.io", ("endpointslices",), READ + CREATE + WRITE + DELETE),
+        Rule("", ("services/finalizers",), UPDATE),
+        Rule("discovery.k8s.io", ("endpointslices",), READ + CREATE + UPDATE + DELETE),
     )
 
     def plan(self, service: Service, world: World) -> Iterator[Action]:

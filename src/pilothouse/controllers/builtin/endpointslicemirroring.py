@@ -10,7 +10,7 @@ from pilothouse.api.types.discovery_v1 import Endpoint, EndpointConditions, Endp
 from pilothouse.client.store import Key
 from pilothouse.controllers.endpoints.slices import MANAGED_BY, Wanted, changes
 from pilothouse.controllers.framework.actions import Action, Delete
-from pilothouse.controllers.framework.controller import CREATE, DELETE, READ, WRITE, Controller, Owned, Related, Rule
+from pilothouse.controllers.framework.controller import CREATE, DELETE, READ, UPDATE, Controller, Owned, Related, Rule
 from pilothouse.controllers.framework.owners import controller_reference
 from pilothouse.controllers.framework.world import World
 from pilothouse.machinery.meta_v1 import ObjectMeta
@@ -31,12 +31,13 @@ class EndpointSliceMirroringController(Controller):
     """Copies hand-written Endpoints to EndpointSlices, which are all that proxies read."""
 
     name = "endpointslicemirroring"
+    account = "endpointslicemirroring-controller"
     reconciles = Endpoints
     watches = (Owned(EndpointSlice), Related(Service, _same_name))
     rules = (
         Rule("", ("services", "endpoints"), READ),
-        Rule("", ("endpoints/finalizers",), WRITE),
-        Rule("discovery.k8s.io", ("endpointslices",), READ + CREATE + WRITE + DELETE),
+        Rule("", ("endpoints/finalizers",), UPDATE),
+        Rule("discovery.k8s.io", ("endpointslices",), READ + CREATE + UPDATE + DELETE),
     )
 
     def plan(self, endpoints: Endpoints, world: World) -> Iterator[Action]:

@@ -9,7 +9,7 @@ from pilothouse.client.events import WARNING
 from pilothouse.client.store import Key
 from pilothouse.controllers import pods
 from pilothouse.controllers.framework.actions import Action, Create, Emit
-from pilothouse.controllers.framework.controller import CREATE, READ, WRITE, Controller, Related, Rule
+from pilothouse.controllers.framework.controller import CREATE, PATCH, READ, UPDATE, Controller, Related, Rule
 from pilothouse.controllers.framework.owners import controlled_by, controller_of
 from pilothouse.controllers.framework.world import World
 from pilothouse.machinery import codec
@@ -29,14 +29,15 @@ class EphemeralVolumeController(Controller):
     """
 
     name = "ephemeral-volume-controller"
+    account = "ephemeral-volume-controller"
     source = "ephemeral_volume"
     reconciles = Pod
     watches = (Related(PersistentVolumeClaim, _pod_of, lambda old, new: False),)
     rules = (
         Rule("", ("pods",), READ),
-        Rule("", ("pods/finalizers",), WRITE),
+        Rule("", ("pods/finalizers",), UPDATE),
         Rule("", ("persistentvolumeclaims",), READ + CREATE),
-        Rule("", ("events",), CREATE + WRITE),
+        Rule("", ("events",), CREATE + PATCH),
     )
 
     def plan(self, pod: Pod, world: World) -> Iterator[Action]:

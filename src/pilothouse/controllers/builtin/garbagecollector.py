@@ -13,7 +13,7 @@ from pilothouse.api.types.core_v1 import ObjectReference
 from pilothouse.client.call import Options
 from pilothouse.client.events import WARNING, EventRecorder
 from pilothouse.client.workqueue import WorkQueue
-from pilothouse.controllers.framework.controller import CREATE, READ, WRITE, Controller, Rule
+from pilothouse.controllers.framework.controller import CREATE, DELETE, GET, PATCH, READ, Controller, Rule
 from pilothouse.controllers.framework.runner import Context
 from pilothouse.controllers.garbage.graph import FOREGROUND, ORPHAN, Graph, Node, Owners, without
 from pilothouse.kit.component import Component
@@ -39,9 +39,10 @@ class GarbageCollectorController(Controller):
     """
 
     name = "generic-garbage-collector"
+    account = "generic-garbage-collector"
     reconciles = object
     workers = 20
-    rules = (Rule("*", ("*",), (*READ, *WRITE, "delete")), Rule("", ("events",), (*CREATE, *WRITE)))
+    rules = (Rule("*", ("*",), (*READ, *GET, *PATCH, *DELETE)), Rule("", ("events",), (*CREATE, *PATCH)))
 
     def component(self, context: Context) -> Component:
         """The component that runs the collector, instead of the common Runner."""

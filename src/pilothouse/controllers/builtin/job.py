@@ -11,7 +11,7 @@ from pilothouse.client.events import NORMAL, WARNING
 from pilothouse.client.store import Key
 from pilothouse.controllers import pods
 from pilothouse.controllers.framework.actions import Action, Create, Delete, Emit, RequeueAfter, UpdateStatus
-from pilothouse.controllers.framework.controller import CREATE, DELETE, READ, WRITE, Controller, Owned, Related, Rule
+from pilothouse.controllers.framework.controller import CREATE, DELETE, GET, PATCH, READ, UPDATE, Controller, Owned, Related, Rule
 from pilothouse.controllers.framework.owners import claim, controller_of
 from pilothouse.controllers.framework.world import World
 from pilothouse.controllers.jobs import failurepolicy, indexes, perindex
@@ -46,16 +46,17 @@ class JobController(Controller):
     """
 
     name = "job"
+    account = "job-controller"
     reconciles = Job
     watches = (
         Owned(Pod, selector=lambda job: labels.from_label_selector(job.spec.selector)),
         Related(Pod, _job_of),
     )
     rules = (
-        Rule("batch", ("jobs",), READ + WRITE),
-        Rule("batch", ("jobs/status", "jobs/finalizers"), WRITE),
-        Rule("", ("pods",), READ + CREATE + WRITE + DELETE),
-        Rule("", ("events",), CREATE + WRITE),
+        Rule("batch", ("jobs",), READ + GET),
+        Rule("batch", ("jobs/status", "jobs/finalizers"), UPDATE),
+        Rule("", ("pods",), READ + CREATE + PATCH + DELETE),
+        Rule("", ("events",), CREATE + PATCH),
     )
 
     def plan(self, job: Job, world: World) -> Iterator[Action]:

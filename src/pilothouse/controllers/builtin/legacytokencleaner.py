@@ -23,6 +23,7 @@ class LegacyTokenCleaner(Controller):
     """
 
     name = "legacy-serviceaccount-token-cleaner-controller"
+    account = "legacy-service-account-token-cleaner"
     reconciles = Secret
     watches = (Reads(ServiceAccount), Reads(ConfigMap), Reads(Pod))
     rules = (

@@ -14,7 +14,7 @@ from pilothouse.client.client import Client
 from pilothouse.client.store import Key
 from pilothouse.controllers import pods
 from pilothouse.controllers.framework.actions import Action, RequeueAfter, Update, UpdateStatus
-from pilothouse.controllers.framework.controller import READ, WRITE, Controller, Related, Rule
+from pilothouse.controllers.framework.controller import READ, UPDATE, Controller, Related, Rule
 from pilothouse.controllers.framework.runner import Context
 from pilothouse.controllers.framework.world import World
 from pilothouse.machinery import codec
@@ -52,12 +52,13 @@ class NamespaceController(Controller):
     """
 
     name = "namespace"
+    account = "namespace-controller"
     reconciles = Namespace
     workers = 10
     watches = (Related(Pod, _namespace_of, lambda old, new: False),)
     rules = (
         Rule("", ("namespaces",), READ),
-        Rule("", ("namespaces/finalize", "namespaces/status"), WRITE),
+        Rule("", ("namespaces/finalize", "namespaces/status"), UPDATE),
         Rule("*", ("*",), ("delete", "deletecollection", "get", "list")),
     )
 

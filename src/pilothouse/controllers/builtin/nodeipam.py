@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pilothouse.api.types.core_v1 import Node
 from pilothouse.client.events import NORMAL
 from pilothouse.controllers.framework.actions import Action, Emit, Patch
-from pilothouse.controllers.framework.controller import CREATE, READ, WRITE, Controller, Rule
+from pilothouse.controllers.framework.controller import CREATE, PATCH, READ, Controller, Rule
 from pilothouse.controllers.framework.world import World
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -19,10 +19,11 @@ class NodeIPAMController(Controller):
     """Gives each new node the first free part of --cluster-cidr; one at a time, so that none is given twice."""
 
     name = "node-ipam-controller"
+    account = "node-controller"
     source = "cidrAllocator"
     reconciles = Node
     workers = 1
-    rules = (Rule("", ("nodes",), READ + WRITE), Rule("", ("events",), CREATE + WRITE))
+    rules = (Rule("", ("nodes",), READ + PATCH), Rule("", ("events",), CREATE + PATCH))
 
     def plan(self, node: Node, world: World) -> Iterator[Action]:
         """Patch a node that has no podCIDR with a free one of every range; an event when a range is used up."""

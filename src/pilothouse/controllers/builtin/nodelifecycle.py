@@ -13,7 +13,7 @@ from pilothouse.client.events import NORMAL, WARNING
 from pilothouse.client.store import Key
 from pilothouse.controllers import pods
 from pilothouse.controllers.framework.actions import Action, Emit, Patch, RequeueAfter, UpdateStatus
-from pilothouse.controllers.framework.controller import CREATE, READ, WRITE, Controller, Notes, Reads, Related, Rule
+from pilothouse.controllers.framework.controller import CREATE, PATCH, READ, UPDATE, Controller, Notes, Reads, Related, Rule
 from pilothouse.controllers.framework.world import World
 from pilothouse.controllers.nodes import taints, zones
 from pilothouse.machinery import codec, time
@@ -61,16 +61,17 @@ class NodeLifecycleController(Controller):
     """
 
     name = "nodelifecycle"
+    account = "node-controller"
     source = "node-controller"
     reconciles = Node
     workers = 1
     watches = (Notes(Lease, _note_heartbeat), Related(Node, _all_nodes, _readiness_changed), Reads(Pod))
     rules = (
-        Rule("", ("nodes",), READ + WRITE),
-        Rule("", ("nodes/status", "pods/status"), WRITE),
+        Rule("", ("nodes",), READ + PATCH),
+        Rule("", ("nodes/status", "pods/status"), UPDATE),
         Rule("", ("pods",), READ),
         Rule("coordination.k8s.io", ("leases",), READ),
-        Rule("", ("events",), CREATE + WRITE),
+        Rule("", ("events",), CREATE + PATCH),
     )
 
     def plan(self, node: Node, world: World) -> Iterator[Action]:

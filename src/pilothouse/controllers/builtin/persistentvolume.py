@@ -8,7 +8,7 @@ from pilothouse.api.types.core_v1 import PersistentVolume, PersistentVolumeClaim
 from pilothouse.client.events import WARNING
 from pilothouse.client.store import Key
 from pilothouse.controllers.framework.actions import Action, Emit, Update, UpdateStatus
-from pilothouse.controllers.framework.controller import CREATE, READ, WRITE, Controller, Related, Rule
+from pilothouse.controllers.framework.controller import CREATE, PATCH, READ, UPDATE, Controller, Related, Rule
 from pilothouse.controllers.framework.world import World
 from pilothouse.controllers.volumes import matching
 from pilothouse.machinery import codec
@@ -40,14 +40,15 @@ class PersistentVolumeController(Controller):
     """
 
     name = "persistentvolume"
+    account = "persistent-volume-binder"
     source = "persistentvolume-controller"
     reconciles = PersistentVolume
     watches = (Related(PersistentVolumeClaim, _volumes_of),)
     rules = (
-        Rule("", ("persistentvolumes",), READ + WRITE),
-        Rule("", ("persistentvolumes/status",), WRITE),
+        Rule("", ("persistentvolumes",), READ + UPDATE),
+        Rule("", ("persistentvolumes/status",), UPDATE),
         Rule("", ("persistentvolumeclaims",), READ),
-        Rule("", ("events",), CREATE + WRITE),
+        Rule("", ("events",), CREATE + PATCH),
     )
 
     def plan(self, volume: PersistentVolume, world: World) -> Iterator[Action]:

@@ -10,7 +10,7 @@ from pilothouse.api.types.storage_v1 import StorageClass
 from pilothouse.client.events import NORMAL, WARNING, reference_to
 from pilothouse.client.store import Key, key_of
 from pilothouse.controllers.framework.actions import Action, Emit, Update, UpdateStatus
-from pilothouse.controllers.framework.controller import CREATE, READ, WRITE, Controller, Reads, Related, Rule
+from pilothouse.controllers.framework.controller import CREATE, PATCH, READ, UPDATE, Controller, Reads, Related, Rule
 from pilothouse.controllers.framework.world import World
 from pilothouse.controllers.volumes import matching
 from pilothouse.machinery import codec
@@ -60,15 +60,16 @@ class PersistentVolumeBinder(Controller):
     """
 
     name = "persistentvolume-binder"
+    account = "persistent-volume-binder"
     source = "persistentvolume-controller"
     reconciles = PersistentVolumeClaim
     watches = (Related(PersistentVolume, _claims_for), Related(StorageClass, _claims_of_class), Reads(Node))
     rules = (
-        Rule("", ("persistentvolumes", "persistentvolumeclaims"), READ + WRITE),
-        Rule("", ("persistentvolumeclaims/status",), WRITE),
+        Rule("", ("persistentvolumes", "persistentvolumeclaims"), READ + UPDATE),
+        Rule("", ("persistentvolumeclaims/status",), UPDATE),
         Rule("", ("nodes",), READ),
         Rule("storage.k8s.io", ("storageclasses",), READ),
-        Rule("", ("events",), CREATE + WRITE),
+        Rule("", ("events",), CREATE + PATCH),
     )
 
     def plan(self, claim: PersistentVolumeClaim, world: World) -> Iterator[Action]:

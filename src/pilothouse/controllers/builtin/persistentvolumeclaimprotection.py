@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 from pilothouse.api.types.core_v1 import PersistentVolumeClaim, Pod
 from pilothouse.client.store import Key
-from pilothouse.controllers.framework.actions import Action, Patch
-from pilothouse.controllers.framework.controller import READ, WRITE, Controller, Related, Rule
+from pilothouse.controllers.framework.actions import Action, Update
+from pilothouse.controllers.framework.controller import READ, UPDATE, Controller, Related, Rule
 from pilothouse.controllers.framework.world import World
+from pilothouse.machinery import codec
 
 FINALIZER = "kubernetes.io/pvc-protection"
 
@@ -33,10 +34,11 @@ class PersistentVolumeClaimProtectionController(Controller):
     """Puts a finalizer on every claim, and takes it off one that is deleted when no Pod with a node names it any more."""
 
     name = "persistentvolumeclaim-protection-controller"
+    account = "pvc-protection-controller"
     reconciles = PersistentVolumeClaim
     workers = 1
     watches = (Related(Pod, _claims_of, lambda old, new: False),)
-    rules = (Rule("", ("persistentvolumeclaims",), READ + WRITE), Rule("", ("pods",), READ))
+    rules = (Rule("", ("persistentvolumeclaims",), READ + UPDATE), Rule("", ("pods",), READ))
 
     def plan(self, claim: PersistentVolumeClaim, world: World) -> Iterator[Action]:
         """Add the protection finalizer, or remove it from a deleted claim that no Pod uses."""
@@ -48,7 +50,8 @@ class PersistentVolumeClaimProtectionController(Controller):
             yield with_finalizers(claim, [finalizer for finalizer in meta.finalizers if finalizer != FINALIZER])
 
 
-def with_finalizers(claim: PersistentVolumeClaim, finalizers: list[str]) -> Patch:
-    """The patch that gives the claim these finalizers; it fails with a conflict when the claim has changed."""
-    meta = claim.metadata
-    return Patch(claim, {"metadata": {"uid": meta.uid, "resourceVersion": meta.resourceVersion, "finalizers": finalizers or None}})
+def with_finalizers(claim: PersistentVolumeClaim, finalizers: list[str]) -> Update:
+    """The update that gives the claim these finalizers; it fails with a conflict when the claim has changed."""
+    changed = codec.clone(claim)
+    changed.metadata.finalizers = finalizers
+    return Update(changed)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pilothouse.api.types.core_v1 import PersistentVolume
-from pilothouse.controllers.framework.actions import Action, Patch
-from pilothouse.controllers.framework.controller import READ, WRITE, Controller, Rule
+from pilothouse.controllers.framework.actions import Action, Update
+from pilothouse.controllers.framework.controller import READ, UPDATE, Controller, Rule
 from pilothouse.controllers.framework.world import World
+from pilothouse.machinery import codec
 
 FINALIZER = "kubernetes.io/pv-protection"
 
@@ -16,9 +17,10 @@ class PersistentVolumeProtectionController(Controller):
     """Puts a finalizer on every volume, and takes it off one that is deleted when it is not bound."""
 
     name = "persistentvolume-protection-controller"
+    account = "pv-protection-controller"
     reconciles = PersistentVolume
     workers = 1
-    rules = (Rule("", ("persistentvolumes",), READ + WRITE),)
+    rules = (Rule("", ("persistentvolumes",), READ + UPDATE),)
 
     def plan(self, volume: PersistentVolume, world: World) -> Iterator[Action]:
         """Add the protection finalizer, or remove it from a deleted volume that is not bound."""
@@ -29,6 +31,7 @@ class PersistentVolumeProtectionController(Controller):
             yield _with(volume, [finalizer for finalizer in meta.finalizers if finalizer != FINALIZER])
 
 
-def _with(volume: PersistentVolume, finalizers: list[str]) -> Patch:
-    meta = volume.metadata
-    return Patch(volume, {"metadata": {"uid": meta.uid, "resourceVersion": meta.resourceVersion, "finalizers": finalizers or None}})
+def _with(volume: PersistentVolume, finalizers: list[str]) -> Update:
+    changed = codec.clone(volume)
+    changed.metadata.finalizers = finalizers
+    return Update(changed)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from pilothouse.api.types.core_v1 import Node, Pod, PodCondition
+from pilothouse.client.call import STRATEGIC_MERGE_PATCH
 from pilothouse.client.store import Key
 from pilothouse.controllers import pods
-from pilothouse.controllers.framework.actions import Action, Delete, RequeueAfter, UpdateStatus
-from pilothouse.controllers.framework.controller import DELETE, READ, WRITE, Controller, Related, Rule
+from pilothouse.controllers.framework.actions import Action, Delete, Patch, RequeueAfter
+from pilothouse.controllers.framework.controller import DELETE, GET, PATCH, READ, Controller, Related, Rule
 from pilothouse.controllers.framework.runner import Context
 from pilothouse.controllers.framework.world import World
 from pilothouse.controllers.nodes import taints
@@ -47,10 +49,11 @@ class PodGCController(Controller):
     """
 
     name = "pod-garbage-collector"
+    account = "pod-garbage-collector"
     reconciles = Pod
     workers = 2
     watches = (Related(Node, _pods_on, _service_changed),)
-    rules = (Rule("", ("pods",), READ + DELETE), Rule("", ("pods/status",), WRITE), Rule("", ("nodes",), READ))
+    rules = (Rule("", ("pods",), READ + DELETE), Rule("", ("pods/status",), PATCH), Rule("", ("nodes",), READ + GET))
 
     async def observe(self, pod: Pod, context: Context) -> bool | None:
         """Whether the node of the Pod is known at the server, where the cache shows none."""
@@ -86,14 +89,14 @@ def _orphaned(pod: Pod, world: World) -> Iterator[Action]:
 
 def _forced(pod: Pod, world: World, why: str) -> Iterator[Action]:
     """Say that it has failed, and why, then delete it without waiting for anybody."""
-    changed = codec.clone(pod)
+    changed: dict[str, Any] = {}
     if not pods.is_finished(pod):
-        changed.status.phase = "Failed"
+        changed["phase"] = "Failed"
     if why and pods.condition(pod, TARGET) is None:
         told = PodCondition(type=TARGET, status="True", reason="DeletionByPodGC", message=why, lastTransitionTime=world.now_text)
-        changed.status.conditions.append(told)
-    if changed.status != pod.status:
-        yield UpdateStatus(changed)
+        changed["conditions"] = [codec.to_dict(told)]
+    if changed:
+        yield Patch(pod, {"status": changed}, "status", STRATEGIC_MERGE_PATCH)
     yield Delete(pod, grace_seconds=0)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pilothouse.api.types.apps_v1 import ReplicaSet
 from pilothouse.api.types.core_v1 import Pod
 from pilothouse.controllers.framework.actions import Action
-from pilothouse.controllers.framework.controller import CREATE, DELETE, READ, WRITE, Controller, Owned, OwnStatus, Rule
+from pilothouse.controllers.framework.controller import CREATE, DELETE, GET, PATCH, READ, UPDATE, Controller, Owned, OwnStatus, Rule
 from pilothouse.controllers.framework.owners import controller_of
 from pilothouse.controllers.framework.world import World
 from pilothouse.controllers.replicas import manage_replicas
@@ -23,14 +23,15 @@ class ReplicaSetController(Controller):
     """
 
     name = "replicaset"
+    account = "replicaset-controller"
     reconciles = ReplicaSet
     own_status = OwnStatus.REPAIR
     watches = (Owned(Pod, selector=lambda rs: labels.from_label_selector(rs.spec.selector)),)
     rules = (
-        Rule("apps", ("replicasets",), READ),
-        Rule("apps", ("replicasets/status", "replicasets/finalizers"), WRITE),
-        Rule("", ("pods",), READ + CREATE + DELETE + WRITE),
-        Rule("", ("events",), CREATE + WRITE),
+        Rule("apps", ("replicasets",), READ + GET),
+        Rule("apps", ("replicasets/status", "replicasets/finalizers"), UPDATE),
+        Rule("", ("pods",), READ + CREATE + DELETE + PATCH),
+        Rule("", ("events",), CREATE + PATCH),
     )
 
     def plan(self, rs: ReplicaSet, world: World) -> Iterator[Action]:

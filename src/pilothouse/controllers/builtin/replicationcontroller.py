@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from pilothouse.api.types.core_v1 import Pod, ReplicationController
 from pilothouse.controllers.framework.actions import Action
-from pilothouse.controllers.framework.controller import CREATE, DELETE, READ, WRITE, Controller, Owned, OwnStatus, Rule
+from pilothouse.controllers.framework.controller import CREATE, DELETE, GET, PATCH, READ, UPDATE, Controller, Owned, OwnStatus, Rule
 from pilothouse.controllers.framework.world import World
 from pilothouse.controllers.replicas import manage_replicas
 from pilothouse.machinery import labels
@@ -16,6 +16,7 @@ class ReplicationControllerController(Controller):
     """Keeps as many Pods running as each ReplicationController asks for: see controllers/replicas.py."""
 
     name = "replicationcontroller"
+    account = "replication-controller"
     source = "replication-controller"
     reconciles = ReplicationController
     own_status = OwnStatus.REPAIR
@@ -25,10 +26,10 @@ class ReplicationControllerController(Controller):
         ),
     )
     rules = (
-        Rule("", ("replicationcontrollers",), READ),
-        Rule("", ("replicationcontrollers/status", "replicationcontrollers/finalizers"), WRITE),
-        Rule("", ("pods",), READ + CREATE + DELETE + WRITE),
-        Rule("", ("events",), CREATE + WRITE),
+        Rule("", ("replicationcontrollers",), READ + GET),
+        Rule("", ("replicationcontrollers/status", "replicationcontrollers/finalizers"), UPDATE),
+        Rule("", ("pods",), READ + CREATE + DELETE + PATCH),
+        Rule("", ("events",), CREATE + PATCH),
     )
 
     def plan(self, controller: ReplicationController, world: World) -> Iterator[Action]:

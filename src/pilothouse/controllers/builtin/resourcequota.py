@@ -11,7 +11,7 @@ from pilothouse.api.core import quota
 from pilothouse.api.types.core_v1 import PersistentVolumeClaim, Pod, ResourceQuota, Service
 from pilothouse.client.store import Key
 from pilothouse.controllers.framework.actions import Action, RequeueAfter, UpdateStatus
-from pilothouse.controllers.framework.controller import READ, WRITE, Controller, OwnStatus, Related, Rule
+from pilothouse.controllers.framework.controller import READ, UPDATE, Controller, OwnStatus, Related, Rule
 from pilothouse.controllers.framework.runner import Context, Runner
 from pilothouse.controllers.framework.world import World
 from pilothouse.kit.component import Component
@@ -91,13 +91,14 @@ class ResourceQuotaController(Controller):
     """
 
     name = "resourcequota-controller"
+    account = "resourcequota-controller"
     reconciles = ResourceQuota
     own_status = OwnStatus.IGNORE  # admission charges before it commits: who counts between the two takes the charge off again
     watches = watches_of(known())
     catalogue = known()
     rules = (
         Rule("*", ("*",), ("list", "watch")),
-        Rule("", ("resourcequotas/status",), WRITE),
+        Rule("", ("resourcequotas/status",), UPDATE),
         Rule("", ("resourcequotas",), READ),
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pilothouse.api.types.core_v1 import ConfigMap, Namespace
 from pilothouse.client.store import Key
 from pilothouse.controllers.framework.actions import Action, Create, Update
-from pilothouse.controllers.framework.controller import CREATE, READ, WRITE, Controller, Related, Rule
+from pilothouse.controllers.framework.controller import CREATE, READ, UPDATE, Controller, Related, Rule
 from pilothouse.controllers.framework.world import World
 from pilothouse.machinery import codec
 from pilothouse.machinery.meta_v1 import ObjectMeta
@@ -31,9 +31,10 @@ class RootCAPublisher(Controller):
     """Keeps it there and true; does nothing when it was given no CA."""
 
     name = "root-ca-cert-publisher"
+    account = "root-ca-cert-publisher"
     reconciles = Namespace
     watches = (Related(ConfigMap, _namespace_of),)
-    rules = (Rule("", ("namespaces",), READ), Rule("", ("configmaps",), READ + CREATE + WRITE))
+    rules = (Rule("", ("namespaces",), READ), Rule("", ("configmaps",), READ + CREATE + UPDATE))
 
     def plan(self, namespace: Namespace, world: World) -> Iterator[Action]:
         """Create the namespace's ConfigMap with the CA, or correct its data."""

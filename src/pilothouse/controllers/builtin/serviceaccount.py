@@ -23,6 +23,7 @@ class ServiceAccountController(Controller):
     """Makes it when it is missing, unless the namespace is going away."""
 
     name = "serviceaccount"
+    account = "service-account-controller"
     reconciles = Namespace
     watches = (Related(ServiceAccount, _namespace_of, lambda old, new: False),)
     rules = (Rule("", ("namespaces",), READ), Rule("", ("serviceaccounts",), READ + CREATE))

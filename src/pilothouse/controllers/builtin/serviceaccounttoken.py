@@ -14,7 +14,7 @@ from pilothouse.api.types.authentication_v1 import BoundObjectReference, TokenRe
 from pilothouse.api.types.core_v1 import Secret, ServiceAccount
 from pilothouse.client.store import Key
 from pilothouse.controllers.framework.actions import Action, Delete, Update
-from pilothouse.controllers.framework.controller import CREATE, DELETE, READ, WRITE, Controller, Related, Rule
+from pilothouse.controllers.framework.controller import CREATE, DELETE, GET, READ, UPDATE, Controller, Related, Rule
 from pilothouse.controllers.framework.runner import Context
 from pilothouse.controllers.framework.world import World
 from pilothouse.kit.offload import in_thread
@@ -55,9 +55,9 @@ class ServiceAccountTokenController(Controller):
     reconciles = Secret
     watches = (Related(ServiceAccount, _secrets_of, lambda old, new: old.metadata.uid != new.metadata.uid),)
     rules = (
-        Rule("", ("serviceaccounts",), READ),
+        Rule("", ("serviceaccounts",), READ + GET),
         Rule("", ("serviceaccounts/token",), CREATE),
-        Rule("", ("secrets",), READ + WRITE + DELETE),
+        Rule("", ("secrets",), READ + UPDATE + DELETE),
     )
 
     async def observe(self, secret: Secret, context: Context) -> IssuedToken | None:

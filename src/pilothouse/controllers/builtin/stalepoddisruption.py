@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pilothouse.api.types.core_v1 import Pod, PodCondition
 from pilothouse.controllers import pods
 from pilothouse.controllers.framework.actions import Action, RequeueAfter, UpdateStatus
-from pilothouse.controllers.framework.controller import READ, WRITE, Controller, Rule
+from pilothouse.controllers.framework.controller import READ, UPDATE, Controller, Rule
 from pilothouse.controllers.framework.world import World
 from pilothouse.machinery import codec
 
@@ -25,9 +25,10 @@ class StalePodDisruptionController(Controller):
     """
 
     name = "stale-pod-disruption"
+    account = "disruption-controller"
     reconciles = Pod
     workers = 1
-    rules = (Rule("", ("pods",), READ), Rule("", ("pods/status",), WRITE))
+    rules = (Rule("", ("pods",), READ), Rule("", ("pods/status",), UPDATE))
 
     def plan(self, pod: Pod, world: World) -> Iterator[Action]:
         """Set DisruptionTarget to False after its timeout; else plan again then."""

@@ -11,7 +11,7 @@ from pilothouse.api.types.core_v1 import PersistentVolumeClaim, Pod, PodTemplate
 from pilothouse.client.store import Key
 from pilothouse.controllers import pods
 from pilothouse.controllers.framework.actions import Action, Announce, Create, Delete, Patch, RequeueAfter, Update, UpdateStatus
-from pilothouse.controllers.framework.controller import CREATE, DELETE, READ, WRITE, Controller, Owned, Related, Rule
+from pilothouse.controllers.framework.controller import CREATE, DELETE, GET, PATCH, READ, UPDATE, Controller, Owned, Related, Rule
 from pilothouse.controllers.framework.owners import claim
 from pilothouse.controllers.framework.world import World
 from pilothouse.controllers.histories import History, clean_up, history, template_of
@@ -90,6 +90,7 @@ class StatefulSetController(Controller):
     """
 
     name = "statefulset"
+    account = "statefulset-controller"
     reconciles = StatefulSet
     watches = (
         Owned(Pod, selector=lambda statefulset: labels.from_label_selector(statefulset.spec.selector)),
@@ -97,12 +98,12 @@ class StatefulSetController(Controller):
         Related(PersistentVolumeClaim, _set_of, lambda old, new: False),
     )
     rules = (
-        Rule("apps", ("statefulsets",), READ),
-        Rule("apps", ("statefulsets/status", "statefulsets/finalizers"), WRITE),
-        Rule("apps", ("controllerrevisions",), READ + CREATE + WRITE + DELETE),
-        Rule("", ("pods",), READ + CREATE + WRITE + DELETE),
-        Rule("", ("persistentvolumeclaims",), READ + CREATE + WRITE),
-        Rule("", ("events",), CREATE + WRITE),
+        Rule("apps", ("statefulsets",), READ + GET),
+        Rule("apps", ("statefulsets/status", "statefulsets/finalizers"), UPDATE),
+        Rule("apps", ("controllerrevisions",), READ + CREATE + UPDATE + PATCH + DELETE),
+        Rule("", ("pods",), READ + CREATE + UPDATE + PATCH + DELETE),
+        Rule("", ("persistentvolumeclaims",), READ + CREATE + UPDATE),
+        Rule("", ("events",), CREATE + PATCH),
     )
 
     def plan(self, statefulset: StatefulSet, world: World) -> Iterator[Action]:

@@ -10,7 +10,7 @@ from pilothouse.client.events import NORMAL
 from pilothouse.client.store import Key
 from pilothouse.controllers import pods
 from pilothouse.controllers.framework.actions import Action, Delete, Emit, RequeueAfter, UpdateStatus
-from pilothouse.controllers.framework.controller import CREATE, DELETE, READ, WRITE, Controller, Related, Rule
+from pilothouse.controllers.framework.controller import CREATE, DELETE, PATCH, READ, UPDATE, Controller, Related, Rule
 from pilothouse.controllers.framework.world import World
 from pilothouse.controllers.nodes import taints
 from pilothouse.machinery import codec
@@ -35,14 +35,15 @@ class TaintEvictionController(Controller):
     """
 
     name = "taint-eviction-controller"
+    account = "node-controller"
     source = "taint-eviction-controller"
     reconciles = Pod
     watches = (Related(Node, _pods_on, _executing_changed),)
     rules = (
         Rule("", ("nodes",), READ),
         Rule("", ("pods",), READ + DELETE),
-        Rule("", ("pods/status",), WRITE),
-        Rule("", ("events",), CREATE + WRITE),
+        Rule("", ("pods/status",), UPDATE),
+        Rule("", ("events",), CREATE + PATCH),
     )
 
     def plan(self, pod: Pod, world: World) -> Iterator[Action]:

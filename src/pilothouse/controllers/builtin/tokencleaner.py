@@ -15,6 +15,7 @@ class TokenCleaner(Controller):
     """Deletes a bootstrap token's Secret when its time is over, or cannot be read."""
 
     name = "token-cleaner-controller"
+    account = "token-cleaner"
     reconciles = Secret
     rules = (Rule("", ("secrets",), READ + DELETE),)
 

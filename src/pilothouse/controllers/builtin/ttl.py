@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from pilothouse.api.types.core_v1 import Node
 from pilothouse.controllers.framework.actions import Action, Patch
-from pilothouse.controllers.framework.controller import READ, WRITE, Controller, Rule
+from pilothouse.controllers.framework.controller import PATCH, READ, Controller, Rule
 from pilothouse.controllers.framework.world import World
 
 ANNOTATION = "node.alpha.kubernetes.io/ttl"
@@ -35,9 +35,10 @@ class TTLController(Controller):
     """Writes it on every node; nodes that are there learn of a change when something else of them changes, as upstream."""
 
     name = "ttl-controller"
+    account = "ttl-controller"
     reconciles = Node
     workers = 1
-    rules = (Rule("", ("nodes",), READ + WRITE),)
+    rules = (Rule("", ("nodes",), READ + PATCH),)
 
     def plan(self, node: Node, world: World) -> Iterator[Action]:
         """Patch the node's annotation when the size of the cluster asks for another time to live."""

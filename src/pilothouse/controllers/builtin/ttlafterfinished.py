@@ -14,6 +14,7 @@ class TTLAfterFinishedController(Controller):
     """Deletes them in the foreground, so that their Pods go with them."""
 
     name = "ttl-after-finished-controller"
+    account = "ttl-after-finished-controller"
     reconciles = Job
     rules = (Rule("batch", ("jobs",), READ + DELETE),)
 

@@ -12,7 +12,7 @@ from pilothouse.api.catalogue import known
 from pilothouse.api.types.admissionregistration_v1 import TypeChecking, ValidatingAdmissionPolicy
 from pilothouse.api.types.apiextensions_v1 import CustomResourceDefinition
 from pilothouse.controllers.framework.actions import Action, UpdateStatus
-from pilothouse.controllers.framework.controller import READ, WRITE, Controller, Reads, Rule
+from pilothouse.controllers.framework.controller import READ, UPDATE, Controller, Reads, Rule
 from pilothouse.controllers.framework.world import World
 from pilothouse.machinery import codec
 
@@ -27,11 +27,12 @@ class ValidatingAdmissionPolicyStatusController(Controller):
     """Checks each policy once a generation; that a definition of a kind changes later is not looked at, as upstream."""
 
     name = "validatingadmissionpolicy-status-controller"
+    account = "validatingadmissionpolicy-status-controller"
     reconciles = ValidatingAdmissionPolicy
     watches = (Reads(CustomResourceDefinition),)
     rules = (
         Rule(GROUP, ("validatingadmissionpolicies",), READ),
-        Rule(GROUP, ("validatingadmissionpolicies/status",), WRITE),
+        Rule(GROUP, ("validatingadmissionpolicies/status",), UPDATE),
         Rule("apiextensions.k8s.io", ("customresourcedefinitions",), READ),
     )
 

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from pilothouse.api.types.core_v1 import PersistentVolume, PersistentVolumeClaim
 from pilothouse.api.types.storage_v1 import VolumeAttributesClass
 from pilothouse.client.store import Key
-from pilothouse.controllers.framework.actions import Action, Patch
-from pilothouse.controllers.framework.controller import READ, WRITE, Controller, Related, Rule
+from pilothouse.controllers.framework.actions import Action, Update
+from pilothouse.controllers.framework.controller import READ, UPDATE, Controller, Related, Rule
 from pilothouse.controllers.framework.world import World
+from pilothouse.machinery import codec
 
 FINALIZER = "kubernetes.io/vac-protection"
 
@@ -40,6 +41,7 @@ class VolumeAttributesClassProtectionController(Controller):
     """Puts a finalizer on every class, and takes it off one that is deleted when no claim and no volume names it any more."""
 
     name = "volumeattributesclass-protection-controller"
+    account = "volumeattributesclass-protection-controller"
     reconciles = VolumeAttributesClass
     workers = 1
     watches = (
@@ -47,7 +49,7 @@ class VolumeAttributesClassProtectionController(Controller):
         Related(PersistentVolume, _classes_of_volume, lambda old, new: named_by_volume(old) != named_by_volume(new)),
     )
     rules = (
-        Rule("storage.k8s.io", ("volumeattributesclasses",), READ + WRITE),
+        Rule("storage.k8s.io", ("volumeattributesclasses",), READ + UPDATE),
         Rule("", ("persistentvolumeclaims", "persistentvolumes"), READ),
     )
 
@@ -65,6 +67,7 @@ def _is_used(name: str, world: World) -> bool:
     return bool(world.indexed(PersistentVolume, named_by_volume, name) or world.indexed(PersistentVolumeClaim, named_by_claim, name))
 
 
-def _with(attributes: VolumeAttributesClass, finalizers: list[str]) -> Patch:
-    meta = attributes.metadata
-    return Patch(attributes, {"metadata": {"uid": meta.uid, "resourceVersion": meta.resourceVersion, "finalizers": finalizers or None}})
+def _with(attributes: VolumeAttributesClass, finalizers: list[str]) -> Update:
+    changed = codec.clone(attributes)
+    changed.metadata.finalizers = finalizers
+    return Update(changed)

@@ -18,7 +18,6 @@ from pilothouse.controllers.framework.actions import (
     Create,
     Delete,
     Emit,
-    Patch,
     RequeueAfter,
     Update,
     UpdateStatus,
@@ -216,9 +215,11 @@ class Rollout:
     def _told(self, new_status: DeploymentStatus) -> Iterator[Action]:
         d = codec.clone(self.deployment)
         d.status = new_status
-        yield UpdateStatus(d)
         if self._revision and d.metadata.annotations.get(revisions.REVISION) != self._revision:
-            yield Patch(d, {"metadata": {"annotations": {revisions.REVISION: self._revision}}})
+            d.metadata.annotations[revisions.REVISION] = self._revision
+            yield Update(d, "status")  # as upstream: the right to write the status is enough
+        else:
+            yield UpdateStatus(d)
         current = status.condition(new_status, status.PROGRESSING)
         stuck = current is not None and current.reason not in (status.TIMED_OUT, status.NEW_AVAILABLE)
         if current is not None and stuck and status.has_deadline(d) and not status.is_complete(d, new_status):

@@ -19,8 +19,12 @@ if TYPE_CHECKING:
     from pilothouse.controllers.framework.runner import Context
     from pilothouse.kit.component import Component
 
-READ = ("get", "list", "watch")
-WRITE = ("update", "patch")
+READ = ("list", "watch")
+"""What an informer needs."""
+GET = ("get",)
+UPDATE = ("update",)
+PATCH = ("patch",)
+"""Of Patch, of adopting and releasing, and of events that happen again."""
 CREATE = ("create",)
 DELETE = ("delete",)
 
@@ -85,6 +89,8 @@ class Controller:
     """A level-triggered controller. `plan` is pure: it reads `world` and yields actions; the same world gives the same plan."""
 
     name: ClassVar[str]
+    account: ClassVar[str] = ""
+    """The ServiceAccount of kube-system that it acts as, bound to the ClusterRole `system:controller:<account>`; "": the manager itself."""
     reconciles: ClassVar[type[Any]]
     watches: tuple[Watch, ...] = ()
     rules: ClassVar[tuple[Rule, ...]] = ()

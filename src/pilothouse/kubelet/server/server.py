@@ -1,7 +1,6 @@
 """The kubelet's HTTPS server.
 
-- Paths are upstream's; only clients with a certificate of the cluster's CA that says `system:masters` may use it, except
-  for the health check. (Finer rules come with the authorizer's webhook.)
+- Paths are upstream's. Who asks is known by certificate or token, and allowed by the API server (access.py), for every path.
 - `started` is set when it answers; `port` is then the port that it listens on.
 - It shows what `PodSource` and `Runtime` tell; it decides nothing.
 """
@@ -13,7 +12,7 @@ import ssl
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 from urllib.parse import unquote
 
 from aiohttp import web
@@ -24,6 +23,7 @@ from pilothouse.kubelet.config import KubeletConfig
 from pilothouse.kubelet.runtime.containers import ContainerState
 from pilothouse.kubelet.runtime.port import NotFound, Runtime, RuntimeFailure
 from pilothouse.kubelet.server import exposition, statistics
+from pilothouse.kubelet.server.access import Access
 from pilothouse.kubelet.server.configz import configz
 from pilothouse.kubelet.server.log_choice import NoLog, container_id, has_container
 from pilothouse.kubelet.server.log_files import ReadLog, read_log
@@ -35,9 +35,7 @@ from pilothouse.machinery import codec
 
 LINE_LIMIT_BYTES = 1024 * 1024
 """As Go's server bounds a head: a command of 100 kB stands in the query."""
-TRUSTED_GROUP = "system:masters"
 HEALTH_CHECKS = ("ping", "log", "syncloop")
-OPEN_PATHS = ("/healthz", *(f"/healthz/{check}" for check in HEALTH_CHECKS))
 
 
 class PodSource(Protocol):
@@ -61,7 +59,7 @@ async def _nothing() -> NodeStats:
 
 
 class KubeletServer:
-    """The kubelet's HTTPS server. Without `tls` it serves plain HTTP without authentication, for tests and simulated nodes.
+    """The kubelet's HTTPS server. Without `tls` and `access` it serves plain HTTP without authentication, for tests and simulated nodes.
 
     `read_log` reads logs from elsewhere than files, for those nodes; `measure` says how the node does; `config`
     is what it shows of the kubelet's; `problem` says why its sync loop does not do its work ("": it does);
@@ -78,6 +76,7 @@ class KubeletServer:
         host: str = "127.0.0.1",
         port: int = 0,
         tls: KubeletTLS | None = None,
+        access: Access | None = None,
         read_log: ReadLog = read_log,
         measure: Callable[[], Awaitable[NodeStats]] = _nothing,
         config: KubeletConfig | None = None,
@@ -91,7 +90,9 @@ class KubeletServer:
         self._clock = clock
         self._node_name = node_name
         self._host = host
+        assert access is not None or tls is None, "whoever reaches a server from outside must be known"
         self._tls = tls
+        self._access = access
         self._read_log = read_log
         self._measure = measure
         self._config = config or KubeletConfig()
@@ -121,8 +122,8 @@ class KubeletServer:
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         path = request.rel_url.raw_path
-        if path not in OPEN_PATHS and (refused := self._refused(request)) is not None:
-            return refused
+        if self._access is not None and (refusal := await self._access.refusal(request)) is not None:
+            return refusal
         parts = [unquote(part) for part in path.split("/") if part]
         handler = self._routes().get((parts[0] if parts else "", len(parts)))
         if handler is None and parts[:1] == ["logs"] and self._system_logs is not None and request.method in ("GET", "HEAD"):
@@ -156,20 +157,6 @@ class KubeletServer:
             ("metrics", 1): self._metrics,
             ("metrics", 2): self._metrics_of,
         }
-
-    def _refused(self, request: web.BaseRequest) -> web.Response | None:
-        """The answer to who may not come in."""
-        if self._tls is None:
-            return None
-        transport = request.transport
-        certificate: Any = transport.get_extra_info("peercert") if transport is not None else None
-        if not certificate:
-            return web.Response(status=401, text="Unauthorized")
-        names = [pair for group in certificate.get("subject", ()) for pair in group]
-        if ("organizationName", TRUSTED_GROUP) in names:
-            return None
-        user = dict(names).get("commonName", "")
-        return web.Response(status=403, text=f"Forbidden (user={user}, verb=get, resource=nodes, subresource=proxy)")
 
     def _pod(self, namespace: str, name: str) -> Pod:
         for pod in self._pods.pods():
@@ -273,7 +260,7 @@ class KubeletServer:
 
 
 def context_of(tls: KubeletTLS) -> ssl.SSLContext:
-    """TLS context: TLS 1.2 or newer; client certificates are verified, and required beyond the health check."""
+    """TLS context: TLS 1.2 or newer; client certificates are verified where they are shown."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_cert_chain(tls.certificate_file, tls.key_file)

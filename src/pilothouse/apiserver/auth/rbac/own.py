@@ -1,7 +1,8 @@
 """Roles and bindings of Pilothouse's own, beside upstream's: what its components need more, or are bound to by upstream in another way.
 
-- The controllers act as one user, `system:kube-controller-manager`; upstream's act as a ServiceAccount each.
-- The cluster's DNS acts as kube-proxy does, and looks at namespaces.
+- The cluster's DNS is a user of its own; upstream's add-on brings its roles along.
+- The API server may use kubelets' servers without being in `system:masters`.
+- The administrator's group, as kubeadm has it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from pilothouse.machinery.meta_v1 import ObjectMeta
 
 LABELS = {"kubernetes.io/bootstrapping": "rbac-defaults"}
 GROUP = ClusterRole.GVK[0]
-CONTROLLERS, DNS = "pilothouse:kube-controller-manager", "pilothouse:cluster-dns"
+DNS, KUBELET_CLIENT = "pilothouse:dns", "pilothouse:kube-apiserver-kubelet-client"
+CLUSTER_ADMINS = "kubeadm:cluster-admins"
 
 
 def _metadata(name: str) -> ObjectMeta:
@@ -35,14 +37,20 @@ def _binding(name: str, role: str, kind: str, subject: str) -> ClusterRoleBindin
 
 OWN_OBJECTS: tuple[Any, ...] = (
     _role(
-        CONTROLLERS,
-        PolicyRule(verbs=["*"], apiGroups=["*"], resources=["*"]),
-        PolicyRule(verbs=["get"], nonResourceURLs=["*"]),
+        DNS,
+        PolicyRule(verbs=["list", "watch"], apiGroups=[""], resources=["namespaces", "services"]),
+        PolicyRule(verbs=["list", "watch"], apiGroups=["discovery.k8s.io"], resources=["endpointslices"]),
     ),
-    _role(DNS, PolicyRule(verbs=["list", "watch"], apiGroups=[""], resources=["namespaces"])),
-    _binding(CONTROLLERS, CONTROLLERS, "User", "system:kube-controller-manager"),
-    _binding(DNS, DNS, "User", "system:kube-proxy"),
+    _binding(DNS, DNS, "User", DNS),
+    _binding(KUBELET_CLIENT, "system:kubelet-api-admin", "User", "kube-apiserver-kubelet-client"),
+    _binding(CLUSTER_ADMINS, "cluster-admin", "Group", CLUSTER_ADMINS),
 )
 """They are shared: nobody may change them."""
-WITHDRAWN: tuple[tuple[type[Any], str], ...] = ((ClusterRoleBinding, "pilothouse:nodes"),)
+WITHDRAWN: tuple[tuple[type[Any], str], ...] = (
+    (ClusterRoleBinding, "pilothouse:nodes"),
+    (ClusterRoleBinding, "pilothouse:kube-controller-manager"),
+    (ClusterRole, "pilothouse:kube-controller-manager"),
+    (ClusterRoleBinding, "pilothouse:cluster-dns"),
+    (ClusterRole, "pilothouse:cluster-dns"),
+)
 """What clusters of older versions have, and no cluster should: deleted at the start where it bears LABELS."""

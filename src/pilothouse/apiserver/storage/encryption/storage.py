@@ -133,11 +133,13 @@ class EncryptedStorage:
 
     def _event(self, event: Event) -> Event:
         """An event in plain. KeyMissing."""
+        own = self._sealed.get(event.key) if self._sealed else None
+        if own is not None and own[0] is event.value and event.previous_value is None:
+            return Event(event.key, own[1], event.revision, event.created, event.previous)
         if self._passes(event.key, event.value) and self._passes(event.key, event.previous_value):
             return event
         value, previous = event.value, event.previous_value
         if value is not None:
-            own = self._sealed.get(event.key)
             value = own[1] if own is not None and own[0] == value else self._open(event.key, value).value
         if previous is not None:
             previous = self._open(event.key, previous).value

@@ -89,7 +89,7 @@ async def test_two_stores_see_each_others_writes(etcd: EtcdServer) -> None:
         await other.revision()
         seen = Followed(other)
         first = await one.commit(KEY, b"1", 0)
-        await until(lambda: seen.wait_for_revision == first)
+        await until(lambda: seen.reached == first)
         second = await other.commit(KEY, b"2", first)
         with pytest.raises(CompareFailed) as failed:
             await one.commit(KEY, b"3", first)
@@ -103,7 +103,7 @@ async def test_progress_is_told_over_writes_of_others_keys(etcd: EtcdServer) -> 
         for _ in range(3):
             await other.Put(pb.PutRequest(key=b"/elsewhere/a", value=b"x"))
         newest = await storage.revision()
-        await until(lambda: seen.wait_for_revision >= newest)
+        await until(lambda: seen.reached >= newest)
         assert seen.told() == []
         feed: Any = storage.watch("/registry/things/", newest - 3)
         assert list(await asyncio.wait_for(anext(feed), SECONDS)) == [], "what others write ends no wait for the past"
@@ -119,7 +119,7 @@ async def test_keys_lie_below_the_prefix(etcd: EtcdServer) -> None:
         assert [each.key for each in found.kvs] == [b"/of/one/cluster/things/a"]
         assert [item.key for item in (await storage.range("/registry/things/")).items] == [KEY]
         assert [event.key for event in seen.events] == [KEY]
-        assert seen.wait_for_revision == revision
+        assert seen.reached == revision
         assert await other.get(KEY) is None
     await storage.close()
 
@@ -217,7 +217,7 @@ async def test_followers_are_told_that_they_have_missed_what_is_compacted(etcd: 
         assert len(seen.told()) == 1
         revision = await storage.commit("/registry/things/b", b"", 0)
         assert seen.told()[1:] == [("ADDED", "/registry/things/b")]
-        assert seen.wait_for_revision == revision
+        assert seen.reached == revision
 
 
 async def elsewhere(etcd: EtcdServer, tmp_path: Path, *, compacts: bool) -> int:
@@ -299,7 +299,7 @@ async def test_nothing_is_lost_or_told_twice_when_the_leader_ends(tmp_path: Path
                 writer.cancel()
         there = {item.key: item.revision for item in (await storage.range("/registry/things/")).items}
         assert {key: there.get(key) for key in acknowledged} == acknowledged
-        await until(lambda: seen.wait_for_revision >= max(there.values()))
+        await until(lambda: seen.reached >= max(there.values()))
         revisions = [event.revision for event in seen.events if event.key.startswith("/registry/things/")]
         assert revisions == sorted(set(revisions))
         assert set(there.values()) <= set(revisions)

@@ -23,7 +23,8 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Places:
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "user"))
     monkeypatch.delenv("SUDO_UID", raising=False)
     made = Places("dev", tmp_path)
-    certificates.make(made.pki, [certificates.Subject("admin", "kubernetes-admin")], VirtualClock(), Entropy(1))
+    subjects = [certificates.Subject("admin", "kubernetes-admin"), certificates.Subject("super-admin", "kubernetes-super-admin")]
+    certificates.make(made.pki, subjects, VirtualClock(), Entropy(1))
     return made
 
 

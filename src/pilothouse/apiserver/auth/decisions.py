@@ -22,7 +22,8 @@ class Decisions:
     def __init__(self, user: User, authorizer: Authorizer | None) -> None:
         self._user = user
         self._authorizer = None if MASTERS in user.groups else authorizer
-        self._everywhere: set[tuple[str, str, str, str]] = set()
+        self._everywhere: dict[tuple[str, str, str, str], bool] = {}
+        """Whether the user may do it to every name in every namespace."""
         self._revision = -1
 
     @property
@@ -49,11 +50,11 @@ class Decisions:
             self._revision = revision
         resource = call.resource
         key = (call.verb, resource.group, resource.plural, call.subresource)
-        if key in self._everywhere:
-            return
-        asked = Attributes(call.verb, resource.group, resource.version, resource.plural, call.subresource)
-        if authorizer.authorize(self._user, asked).allowed:
-            self._everywhere.add(key)
+        is_allowed = self._everywhere.get(key)
+        if is_allowed is None:
+            asked = Attributes(call.verb, resource.group, resource.version, resource.plural, call.subresource)
+            is_allowed = self._everywhere[key] = authorizer.authorize(self._user, asked).allowed
+        if is_allowed:
             return
         asked = attributes_of(call)
         decision = authorizer.authorize(self._user, asked)

@@ -24,7 +24,7 @@ from pilothouse.machinery.codec import clone, encode
 from tests.unit.apiserver.registry.house import House, config, refused
 
 JANE = User("jane", groups=("system:authenticated",))
-CONTROLLERS = User("system:kube-controller-manager", groups=("system:authenticated",))
+PUBLISHER = User("system:serviceaccount:kube-system:root-ca-cert-publisher", groups=("system:authenticated",))
 
 
 class Granting:
@@ -57,7 +57,7 @@ def granting(house: House) -> Granting:
 
 async def test_a_call_that_is_not_allowed_is_refused_in_process_too(house: House) -> None:
     house.registry.authorizer = authorizer_of(("RBAC",), role_feeds(house.registry.store.caches), {})
-    await Client(house.registry.transport(CONTROLLERS)).create(config("a"))
+    await Client(house.registry.transport(PUBLISHER)).create(config("a"))
     jane = Client(house.registry.transport(JANE))
     message = 'configmaps "a" is forbidden: User "jane" cannot get resource "configmaps" in API group "" in the namespace "default"'
     async with refused(403, message):

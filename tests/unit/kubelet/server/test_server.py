@@ -155,8 +155,8 @@ async def test_who_may_ask_what(server: Guarded, who: str, path: str, status: in
 
 
 async def test_the_verb_is_that_of_the_method(server: Guarded) -> None:
-    told = "Forbidden (user=kube-apiserver-kubelet-client, verb=create, resource=nodes, subresource(s)=[proxy])\n"
-    assert await server.get("apiserver", "/exec/default/gone/c?command=x", method="POST") == (403, told)
+    told = "Forbidden (user=doctor, verb=create, resource=nodes, subresource(s)=[proxy])\n"
+    assert await server.get("doctor", "/exec/default/gone/c?command=x", method="POST") == (403, told)
 
 
 async def test_a_token_says_who_asks(server: Guarded) -> None:

@@ -105,7 +105,9 @@ async def _create(registry: BootstrapRegistry, obj: Any) -> bool:
     try:
         await registry.execute(Call("create", registry.store.catalogue.of(type(obj)), meta.namespace, body=obj), APISERVER)
     except StatusError as error:
-        if error.reason != "AlreadyExists":
+        # Another API server that starts on the same store may have been first. Of a Service it has taken the address, too, which is then
+        # what is refused.
+        if error.reason != "AlreadyExists" and await registry.store.get(type(obj), meta.name, meta.namespace) is None:
             raise
         return False
     return True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,14 @@ from aetcd import rpc
 
 from pilothouse.api.protobuf import envelope
 from pilothouse.api.types.core_v1 import ConfigMap, Endpoints, Namespace, Pod, ResourceQuota, ResourceQuotaSpec, Service
+from pilothouse.apiserver.auth.user import User
+from pilothouse.apiserver.registry import bootstrap
+from pilothouse.apiserver.registry.registry import Registry
 from pilothouse.apiserver.registry.settings import Settings
 from pilothouse.apiserver.storage.etcd import EtcdStorage
 from pilothouse.apiserver.storage.etcd_client import EtcdServers
+from pilothouse.client.call import Call
+from pilothouse.machinery import errors
 from pilothouse.machinery.codec import clone
 from pilothouse.machinery.errors import StatusError
 from pilothouse.machinery.meta_v1 import ObjectMeta
@@ -96,6 +101,50 @@ async def test_writes_through_both_never_lose_each_other(etcd: EtcdServer) -> No
 
         await asyncio.gather(*(increment(house) for house in houses for _ in range(2)))
         assert (await houses[0].client.get(ConfigMap, "counter", "default")).data == {"count": "40"}
+
+
+async def test_api_servers_that_start_at_once_on_an_empty_etcd_all_serve(etcd: EtcdServer) -> None:
+    started = asyncio.Barrier(4)
+
+    async def start() -> str:
+        async with on(etcd) as house, asyncio.timeout(SECONDS):
+            await started.wait()
+            return (await house.client.get(Service, "kubernetes", "default")).metadata.uid
+
+    async with asyncio.timeout(SECONDS):
+        assert len(set(await asyncio.gather(*(start() for _ in range(4))))) == 1
+
+
+async def test_what_another_api_server_has_just_made_is_not_made_again() -> None:
+    """The address of the Service is refused before its name is, when the other's write comes in between."""
+    async with open_house() as house:
+        registry = _Late(house.registry)
+        await bootstrap.ensure(registry, ())
+        assert registry.refused == ["services"]
+
+
+class _Late:
+    """A registry that another API server overtakes at each Service."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self.store: Any = self
+        self.refused: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._registry.store, name)
+
+    async def get(self, kind: type[Any], name: str, namespace: str = "") -> Any:
+        return None if kind is Service and not self.refused else await self._registry.store.get(kind, name, namespace)
+
+    async def execute(self, call: Call, user: User) -> Any:
+        if call.resource.plural == "services":
+            self.refused.append(call.resource.plural)
+            raise errors.failure(422, "Invalid", "provided IP is already allocated")
+        return await self._registry.execute(call, user)
+
+    def watch(self, call: Call, user: User) -> AsyncGenerator[Any, None]:
+        return self._registry.watch(call, user)
 
 
 async def test_addresses_and_node_ports_are_given_once(etcd: EtcdServer) -> None:

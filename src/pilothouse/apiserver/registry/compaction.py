@@ -10,8 +10,9 @@ import logging
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Protocol
 
-from pilothouse.apiserver.storage.interface import Storage, StorageFailed
+from pilothouse.apiserver.storage.interface import StorageFailed
 from pilothouse.kit.clock import Clock, wait_for
 
 log = logging.getLogger(__name__)
@@ -22,6 +23,17 @@ KEPT_BYTES = 128 * 1024 * 1024
 """Bound of what is kept of the past, however fast it is written."""
 STEP_BYTES = KEPT_BYTES // 8
 """After as many bytes the past is looked at before its time."""
+
+
+class Compactable(Protocol):
+    """A store that can be compacted."""
+
+    async def compact(self, revision: int) -> None:
+        """Drop what is older than `revision`."""
+
+    async def revision(self) -> int:
+        """The newest revision."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +77,7 @@ def oldest_kept(marks: Sequence[Mark], now: Mark) -> int:
     return count
 
 
-async def compact_regularly(storage: Storage, clock: Clock, written: Written) -> None:
+async def compact_regularly(storage: Compactable, clock: Clock, written: Written) -> None:
     """Compact a store of this server alone, until cancelled."""
     marks: list[Mark] = []
     wanted = compacted = 0
@@ -84,7 +96,7 @@ async def compact_regularly(storage: Storage, clock: Clock, written: Written) ->
         await written.wait(clock)
 
 
-async def compact_by_interval(storage: Storage, clock: Clock, seconds: float) -> None:
+async def compact_by_interval(storage: Compactable, clock: Clock, seconds: float) -> None:
     """Compact a store that API servers share, at each interval to the revision of the previous one, until cancelled.
 
     Upstream does the same (k8s.io/apiserver/pkg/storage/etcd3/compact.go), and nothing when `seconds` is 0.

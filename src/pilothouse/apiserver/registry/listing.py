@@ -70,7 +70,7 @@ async def list_(store: RegistryStore, request: Request) -> EntryList:
     start, revision = await _position(store, request, selection.prefix)
     if request.served.converter is not None and request.options.field_selector:
         await converted(cache.entries(selection.prefix), request.served, unlistable)
-    if revision and revision < cache.changed:
+    if revision and (revision < cache.changed or revision < store.compacted):  # what is compacted is refused, though nothing has changed
         page = await _from_store(store, request, cache, selection, start, revision)
     else:
         limit = request.options.limit

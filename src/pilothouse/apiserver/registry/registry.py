@@ -151,9 +151,9 @@ class Registry:
     async def _compact(self) -> None:
         store = self.store
         if store.storage.shared:
-            await compact_by_interval(store.storage, store.clock, store.settings.compaction_seconds)
+            await compact_by_interval(store, store.clock, store.settings.compaction_seconds)
         else:
-            await compact_regularly(store.storage, store.clock, store.written)
+            await compact_regularly(store, store.clock, store.written)
 
     async def _announced(self, group: asyncio.TaskGroup) -> None:
         """Where several API servers share the store, each says where it is."""

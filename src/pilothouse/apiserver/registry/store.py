@@ -98,6 +98,8 @@ class RegistryStore:
         plugins: Iterable[type[Plugin]] = ORDER,
     ) -> None:
         self.storage = storage
+        self.compacted = 0
+        """What is older than this revision has been compacted by this API server."""
         self.clock = clock
         self.entropy = entropy
         self.settings = settings
@@ -326,6 +328,15 @@ class RegistryStore:
         if last is not None:
             return unstored_entry(current.resource, last, revision, current.key)
         return current.with_revision(revision)
+
+    async def compact(self, revision: int) -> None:
+        """Drop what is older than `revision` from the store."""
+        await self.storage.compact(revision)
+        self.compacted = revision
+
+    async def revision(self) -> int:
+        """The newest revision of the store."""
+        return await self.storage.revision()
 
     async def current(self) -> None:
         """Wait until the caches show everything that was written before this call, by any API server."""

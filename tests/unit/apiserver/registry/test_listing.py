@@ -127,6 +127,15 @@ async def test_a_page_that_is_too_old_offers_to_go_on_inconsistently(house: Hous
     assert [one.name for one in rest.entries] == ["c2", "c22", "c3", "c4"]
 
 
+async def test_a_page_is_too_old_once_its_revision_is_compacted_though_nothing_of_its_kind_has_changed(house: House) -> None:
+    await fill(house)
+    first = await house.page(ConfigMap, "default", limit=2)
+    await house.client.create(pod("another"))
+    await house.registry.store.compact(await house.storage.revision())
+    with pytest.raises(StatusError, match="The provided continue parameter is too old"):
+        await house.page(ConfigMap, "default", limit=2, continue_=first.continue_)
+
+
 async def test_an_exact_revision_shows_the_past(house: House) -> None:
     await fill(house, 2)
     then = (await house.page(ConfigMap, "default")).revision

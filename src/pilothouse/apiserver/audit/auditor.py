@@ -66,7 +66,7 @@ class Annotations(dict[str, str]):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What is known of a request when it comes. `received` is the machine's time, `since` on the clock that latencies are told by."""
+    """What is known of a request when it comes; `audit_id` is "" for one that has none yet."""
 
     attributes: Attributes
     uri: str
@@ -137,11 +137,6 @@ class AuditContext:
             objectRef=ObjectReference.of(subject),
             requestReceivedTimestamp=moment_of(asked.received),
         )
-
-    @property
-    def audit_id(self) -> str:
-        """The id of the request's events."""
-        return self._event.auditID
 
     # What is learnt.
 

@@ -27,7 +27,6 @@ from pilothouse.machinery.errors import StatusError, internal_error
 log = logging.getLogger(__name__)
 
 NOT_ACCEPTABLE = 406
-AUDIT_ID = "Audit-Id"
 EXPECTED = (StatusError, ConnectionError, TimeoutError, StorageFailed, RecursionError)
 """Failures that are no bugs."""
 
@@ -43,7 +42,7 @@ async def _audited_refusal(request: Request, next: Handler) -> Response:
     try:
         return await next(request)
     except StatusError as error:  # those behind `audit` have been answered there
-        context = begun(auditor, request, None)
+        context = context_of(auditor, request, None)
         if context is not None:
             context.responded(error.status.code, error.status, json_of(error.status))
             context.refused()
@@ -56,19 +55,19 @@ def audit(request: Request, next: Handler) -> Awaitable[Response]:
     return next(request) if request.api.registry.auditor is None else _audited(request, next)
 
 
-def begun(auditor: Auditor, request: Request, user: User | None) -> AuditContext | None:
+def context_of(auditor: Auditor, request: Request, user: User | None) -> AuditContext | None:
     """The context of a request; None when the policy wants nothing of it."""
     headers = request.http.headers
     remote = addresses_of(headers.get("X-Forwarded-For", ""), headers.get("X-Real-Ip", ""), request.http.remote or "")
     uri = request.path + (f"?{request.query_string}" if request.query_string else "")
-    asked = Asked(requested(request), uri, headers.get("User-Agent", ""), remote, auditor.clock.now(), headers.get("Audit-ID", ""))
+    asked = Asked(requested(request), uri, headers.get("User-Agent", ""), remote, auditor.clock.now(), request.audit_id)
     return auditor.begin(user, asked, request.annotations)
 
 
 async def _audited(request: Request, next: Handler) -> Response:
     auditor = request.api.registry.auditor
     assert auditor is not None
-    context = request.audit = begun(auditor, request, request.user)
+    context = request.audit = context_of(auditor, request, request.user)
     if context is None:
         return await _answered(request, next, None)
     request.http.head_sent = context.started
@@ -78,8 +77,6 @@ async def _audited(request: Request, next: Handler) -> Response:
         return answer_of(request, internal_error("failed to store audit event"))
     response = await _answered(request, next, context)
     await context.kept()
-    if isinstance(response, Answer):
-        response.headers = [*response.headers, (AUDIT_ID, context.audit_id)]
     return response
 
 

@@ -15,7 +15,8 @@ async def count(request: Request, next: Handler) -> Response:
     """Measure the request: count, duration in seconds, size of the response in bytes."""
     clock = request.api.clock
     request.started = started = clock.monotonic()
-    request.answer_headers.append((AUDIT_ID, request.header(AUDIT_ID) or request.api.entropy.uid()))
+    request.audit_id = request.header(AUDIT_ID) or request.api.entropy.uid()
+    request.answer_headers.append((AUDIT_ID, request.audit_id))
     response = await next(request)
     if isinstance(response, Answer):
         response.headers = [*request.answer_headers, *response.headers]

@@ -81,6 +81,7 @@ class Request:
         "answer_headers",
         "api",
         "audit",
+        "audit_id",
         "column_descriptions",
         "empty_lists",
         "held_bytes",
@@ -110,6 +111,8 @@ class Request:
         self.info: RequestInfo = NO_INFO
         self.user: User = ANONYMOUS
         self.started = 0.0
+        self.audit_id = ""
+        """The client's own, or a new one: in the header of the answer, and in the events."""
         self.audit: AuditContext | None = None
         """What is to be recorded of it; None where nothing is."""
         self.annotations: Annotations | None = None if api.registry.auditor is None else Annotations()

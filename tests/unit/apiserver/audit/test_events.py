@@ -153,3 +153,16 @@ def _structs(events: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 def test_what_is_excepted_is_asked() -> None:
     assert set(ELSEWHERE) <= set(EXPECTED)
+
+
+async def test_an_answer_bears_the_one_id_of_its_events(tmp_path: Path) -> None:
+    (tmp_path / "policy.yaml").write_text("apiVersion: audit.k8s.io/v1\nkind: Policy\nrules:\n- level: Metadata\n")
+    (tmp_path / "server").mkdir()
+    options = AuditOptions({"audit-policy-file": str(tmp_path / "policy.yaml"), "audit-log-path": str(tmp_path / "audit.log")})
+    async with serving(tmp_path / "server") as served:
+        served.registry.auditor = auditor_of(options, SystemClock(), Entropy(), AuditMetrics())
+        async with aiohttp.ClientSession(served.url) as session, session.get("/version") as answer:
+            ids = answer.headers.getall("Audit-Id")
+    events = [json.loads(line) for line in (tmp_path / "audit.log").read_text().splitlines()]
+    assert len(ids) == 1
+    assert {event["auditID"] for event in events if event["requestURI"] == "/version"} == set(ids)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pilothouse.apiserver.auth.authorizer import Attributes, Authorizer, denied
+from pilothouse.apiserver.auth.authorizer import ALLOWED, Attributes, Authorizer, Decision, denied
 from pilothouse.apiserver.auth.modes import decide, waits
 from pilothouse.apiserver.auth.selectors import SELECTING_VERBS, selected_name
 from pilothouse.apiserver.auth.user import MASTERS, User
@@ -31,14 +31,14 @@ class Decisions:
         """Whether a decision may have to be waited for: `decide` does."""
         return waits(self._authorizer)
 
-    async def decide(self, call: Call) -> None:
-        """The same as `check`, waiting for webhooks. StatusError 403 when the user may not do it."""
-        if self._authorizer is None:
-            return
-        asked = attributes_of(call)
-        decision = await decide(self._authorizer, self._user, asked)
+    async def decide(self, call: Call) -> Decision:
+        """The decision about a call, waiting for webhooks."""
+        return ALLOWED if self._authorizer is None else await decide(self._authorizer, self._user, attributes_of(call))
+
+    def require(self, call: Call, decision: Decision) -> None:
+        """StatusError 403 in upstream's words for a decision against the call, 500 where something went wrong on the way to it."""
         if not decision.allowed:
-            raise internal_error(decision.error) if decision.error else denied(self._user, asked, decision)
+            raise internal_error(decision.error) if decision.error else denied(self._user, attributes_of(call), decision)
 
     def check(self, call: Call) -> None:
         """StatusError 403 in upstream's words when the user may not do it."""

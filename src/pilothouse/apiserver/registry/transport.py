@@ -12,10 +12,9 @@ import msgspec
 
 from pilothouse import API_LEVEL
 from pilothouse.apiserver.audit.auditor import Asked, AuditContext, Auditor
-from pilothouse.apiserver.auth.authorizer import ALLOWED, Authorizer
+from pilothouse.apiserver.auth.authorizer import Authorizer
 from pilothouse.apiserver.auth.decisions import Decisions, attributes_of
-from pilothouse.apiserver.auth.modes import decide
-from pilothouse.apiserver.auth.user import MASTERS, User
+from pilothouse.apiserver.auth.user import User
 from pilothouse.apiserver.cache.entry import Entry, EntryList
 from pilothouse.apiserver.cache.event import CacheEvent
 from pilothouse.client.call import Call, ListResult, WatchEvent
@@ -59,7 +58,7 @@ class InProcessTransport:
 
     async def call(self, call: Call) -> Any:
         """Answer a call with committed objects, which are shared. Raises StatusError; the call is audited in either case."""
-        context = self._begun(call)
+        context = self._context_of(call)
         if context is None:
             return await self._call(call)
         try:
@@ -74,7 +73,7 @@ class InProcessTransport:
             context.completed()
             await context.kept()
 
-    def _begun(self, call: Call) -> AuditContext | None:
+    def _context_of(self, call: Call) -> AuditContext | None:
         """The context of a call that is to be recorded; its first stage has been told."""
         auditor = self._registry.auditor
         if auditor is None:
@@ -88,23 +87,16 @@ class InProcessTransport:
 
     async def _check(self, call: Call, context: AuditContext | None) -> None:
         """StatusError 403 when the user may not; what is recorded of the call has the reason."""
-        authorizer = self._registry.authorizer
+        if context is None and not self._decisions.wait:
+            self._decisions.check(call)  # what is remembered costs one look-up
+            return
+        decision = await self._decisions.decide(call)
         if context is not None:
-            is_open = authorizer is None or MASTERS in self._user.groups
-            decision = ALLOWED if authorizer is None or is_open else await decide(authorizer, self._user, attributes_of(call))
             context.decided(allowed=decision.allowed, reason=decision.reason)
-        if self._decisions.wait:
-            await self._decisions.decide(call)
-        else:
-            self._decisions.check(call)
+        self._decisions.require(call, decision)
 
     async def _call(self, call: Call, context: AuditContext | None = None) -> Any:
-        if context is not None:
-            await self._check(call, context)
-        elif self._decisions.wait:
-            await self._decisions.decide(call)
-        else:
-            self._decisions.check(call)
+        await self._check(call, context)
         if call.body is not None and not isinstance(call.body, bytes):
             call = call.with_body(clone(call.body))
         if context is None:
@@ -120,7 +112,7 @@ class InProcessTransport:
 
     async def watch(self, call: Call) -> AsyncIterator[WatchEvent[Any]]:
         """Events of a resource with committed objects, which are shared. Raises StatusError."""
-        context = self._begun(call)
+        context = self._context_of(call)
         try:
             await self._check(call, context)
             if context is not None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from pilothouse.api import wellknown
 from pilothouse.api.catalogue import resource_of
+from pilothouse.api.core.podreferences import PROJECTED_REFERENCES, REFERENCES
 from pilothouse.api.types.core_v1 import Node, Pod, PodStatus, Toleration, Volume
 from pilothouse.kubelet.objects import references
 from pilothouse.machinery import codec, metadata
@@ -18,23 +19,6 @@ from pilothouse.machinery.meta_v1 import ObjectMeta, OwnerReference
 from pilothouse.machinery.problems import Problems
 
 HASH = "kubernetes.io/config.hash"
-OF_THE_API = {
-    "configMap": "configmaps (via configmap volumes)",
-    "secret": "secrets (via secret volumes)",
-    "csi": "csidrivers (via CSI volumes)",
-    "glusterfs": "endpoints (via glusterFS volumes)",
-    "persistentVolumeClaim": "persistentvolumeclaims",
-    "ephemeral": "persistentvolumeclaims (via ephemeral volumes)",
-    "azureFile": "secrets (via azureFile volumes)",
-}
-"""Volumes that need the API, as upstream names what they refer to."""
-PROJECTED_OF_THE_API = {
-    "configMap": "configmaps (via projected volumes)",
-    "secret": "secrets (via projected volumes)",
-    "serviceAccountToken": "serviceaccounts (via projected volumes)",
-    "clusterTrustBundle": "clustertrustbundles",
-    "podCertificate": "podcertificates",
-}
 
 
 def read_pod(text: bytes, node_name: str, seen: str) -> Pod:
@@ -101,9 +85,9 @@ def _referred(pod: Pod) -> Iterator[str]:
     if pod.spec.resourceClaims:
         yield "resourceclaims"
     for volume in pod.spec.volumes:
-        yield from (name for field, name in OF_THE_API.items() if getattr(volume, field, None) is not None)
+        yield from (name for field, name in REFERENCES.items() if getattr(volume, field, None) is not None)
         for source in (volume.projected.sources or ()) if volume.projected is not None else ():
-            yield from (name for field, name in PROJECTED_OF_THE_API.items() if getattr(source, field, None) is not None)
+            yield from (name for field, name in PROJECTED_REFERENCES.items() if getattr(source, field, None) is not None)
 
 
 def _of(pod: Pod, volume: Volume) -> set[tuple[type, str, str]]:

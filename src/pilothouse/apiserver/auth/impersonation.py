@@ -19,6 +19,7 @@ from pilothouse.apiserver.auth.user import (
     ANONYMOUS_USER,
     AUTHENTICATED,
     MASTERS,
+    NODE_PREFIX,
     NODES,
     SERVICE_ACCOUNT_PREFIX,
     UNAUTHENTICATED,
@@ -31,7 +32,6 @@ from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.quoting import aggregate, go_quoted
 
 GROUP = "authentication.k8s.io"
-NODE_PREFIX = "system:node:"
 NODE_NAME = "authentication.kubernetes.io/node-name"
 NODE_KEYS = "authentication.kubernetes.io/associated-node-keys"
 MANY = 4

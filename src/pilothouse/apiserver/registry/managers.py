@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from pilothouse.api.catalogue import resources
+from pilothouse.apiserver.auth.user import NODE_PREFIX
 from pilothouse.apiserver.registry import strategy
 from pilothouse.apiserver.registry.request import Request
 from pilothouse.apiserver.registry.store import RegistryStore
@@ -33,7 +34,6 @@ from pilothouse.machinery.unstructured import Unstructured
 
 Entries = list[ManagedFieldsEntry]
 AGENTS = {"system:apiserver": "kube-apiserver"}
-NODES = "system:node:"
 INVALID_AFTER_ADMISSION = (
     ".metadata.managedFields was in an invalid state after admission; this could be caused by an outdated mutating admission controller; "
     "please fix your requests: "
@@ -42,7 +42,7 @@ INVALID_AFTER_ADMISSION = (
 
 def agent_of(user: str) -> str:
     """Manager name of a component in process, as its User-Agent would give."""
-    if user.startswith(NODES):
+    if user.startswith(NODE_PREFIX):
         return "kubelet"
     return AGENTS.get(user) or user.removeprefix("system:")
 

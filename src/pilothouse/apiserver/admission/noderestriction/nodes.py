@@ -13,7 +13,7 @@ from pilothouse.api import wellknown
 from pilothouse.api.types.certificates_v1 import CertificateSigningRequest
 from pilothouse.api.types.core_v1 import Node, PersistentVolumeClaim
 from pilothouse.apiserver.admission.plugin import CREATE, DELETE, UPDATE, AdmissionRequest, World, refused
-from pilothouse.apiserver.auth.node.identity import NODE_PREFIX
+from pilothouse.apiserver.auth.user import NODE_PREFIX
 from pilothouse.machinery import codec
 
 LEASE_NAMESPACE = "kube-node-lease"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from pilothouse.api import wellknown
+from pilothouse.api.core.podreferences import refers_to
 from pilothouse.api.types.core_v1 import Node, Pod
 from pilothouse.apiserver.admission.plugin import CREATE, DELETE, UPDATE, AdmissionRequest, World, refused
-from pilothouse.apiserver.auth.node.references import refers_to
 from pilothouse.machinery.errors import not_found
 from pilothouse.machinery.meta_v1 import OwnerReference
 

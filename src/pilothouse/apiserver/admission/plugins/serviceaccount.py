@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 from pilothouse.api import wellknown
+from pilothouse.api.core.podreferences import secret_names
 from pilothouse.api.types.core_v1 import (
     ConfigMapProjection,
     Container,
@@ -26,7 +27,6 @@ from pilothouse.api.types.core_v1 import (
     VolumeProjection,
 )
 from pilothouse.apiserver.admission.plugin import CREATE, PODS, UPDATE, AdmissionRequest, Plugin, World, refused
-from pilothouse.apiserver.auth.node.references import secret_names
 
 DEFAULT_NAME = "default"
 MOUNT_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"

@@ -15,12 +15,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from pilothouse.api import wellknown
+from pilothouse.api.core import podreferences
 from pilothouse.api.types.certificates_v1 import PodCertificateRequest
 from pilothouse.api.types.core_v1 import PersistentVolume, Pod
 from pilothouse.api.types.resource_v1 import ResourceSlice
 from pilothouse.api.types.storage_v1 import VolumeAttachment
 from pilothouse.apiserver.auth.feed import Feeds, Follower
-from pilothouse.apiserver.auth.node import references
 
 KINDS: tuple[type[Any], ...] = (Pod, PersistentVolume, VolumeAttachment, ResourceSlice, PodCertificateRequest)
 CONFIG_MAP, SECRET, CLAIM, VOLUME = "configmap", "secret", "pvc", "pv"
@@ -116,7 +116,7 @@ class NodeGraph:
         if claim is None:
             return
         self._claims[name] = (CLAIM, claim.namespace, claim.name)
-        self._secrets[name] = secrets = [(SECRET, *place) for place in references.volume_secrets(volume)]
+        self._secrets[name] = secrets = [(SECRET, *place) for place in podreferences.volume_secrets(volume)]
         for secret in secrets:
             self._volumes.setdefault(secret, set()).add(name)
 
@@ -153,10 +153,10 @@ def _vertices_of(pod: Pod) -> list[Vertex]:
     if pod.spec.serviceAccountName:
         named[ACCOUNT, namespace, pod.spec.serviceAccountName] = None
     for kind, names in (
-        (SECRET, references.secret_names(pod)),
-        (CONFIG_MAP, references.config_map_names(pod)),
-        (CLAIM, references.claim_names(pod)),
-        (RESOURCE_CLAIM, references.resource_claim_names(pod)),
+        (SECRET, podreferences.secret_names(pod)),
+        (CONFIG_MAP, podreferences.config_map_names(pod)),
+        (CLAIM, podreferences.claim_names(pod)),
+        (RESOURCE_CLAIM, podreferences.resource_claim_names(pod)),
     ):
         named.update(dict.fromkeys((kind, namespace, name) for name in names))
     return list(named)

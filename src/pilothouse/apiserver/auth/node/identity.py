@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from pilothouse.apiserver.auth.user import AUTHENTICATED, NODES, User
-
-NODE_PREFIX = "system:node:"
+from pilothouse.apiserver.auth.user import AUTHENTICATED, NODE_PREFIX, NODES, User
 
 
 def node_of(user: User) -> str | None:

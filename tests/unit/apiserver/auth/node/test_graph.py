@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pilothouse.api.core import podreferences
 from pilothouse.api.types.core_v1 import (
     CSIPersistentVolumeSource,
     EphemeralContainer,
@@ -24,7 +25,7 @@ from pilothouse.api.types.core_v1 import (
     Volume,
 )
 from pilothouse.api.types.storage_v1 import VolumeAttachment, VolumeAttachmentSpec
-from pilothouse.apiserver.auth.node import graph, references
+from pilothouse.apiserver.auth.node import graph
 from pilothouse.apiserver.auth.node.graph import NodeGraph
 from pilothouse.machinery.meta_v1 import ObjectMeta
 from tests.unit.apiserver.auth.rbac.cluster import Feed
@@ -70,14 +71,14 @@ def naive(objects: dict[type[Any], Feed], node: str) -> Iterator[tuple[str, str,
     yield from ((graph.POD, "ns", each.metadata.name) for each in pods)
     yield from ((graph.ATTACHMENT, "", each.metadata.name) for each in objects[VolumeAttachment].objects() if each.spec.nodeName == node)
     real = [each for each in pods if not each.metadata.annotations]
-    yield from ((graph.SECRET, "ns", secret) for each in real for secret in references.secret_names(each))
+    yield from ((graph.SECRET, "ns", secret) for each in real for secret in podreferences.secret_names(each))
     yield from ((graph.ACCOUNT, "ns", each.spec.serviceAccountName) for each in real)
-    claims = {claim for each in real for claim in references.claim_names(each)}
+    claims = {claim for each in real for claim in podreferences.claim_names(each)}
     yield from ((graph.CLAIM, "ns", claim) for claim in claims)
     for each in objects[PersistentVolume].objects():
         if each.spec.claimRef is not None and each.spec.claimRef.name in claims:
             yield (graph.VOLUME, "", each.metadata.name)
-            yield from ((graph.SECRET, *place) for place in references.volume_secrets(each))
+            yield from ((graph.SECRET, *place) for place in podreferences.volume_secrets(each))
 
 
 @settings(max_examples=150, deadline=None)

@@ -1,4 +1,4 @@
-"""What Pods and PersistentVolumes refer to, as upstream's Node authorizer and NodeRestriction read them. Pure.
+"""What Pods and PersistentVolumes refer to, as upstream's Node authorizer, NodeRestriction and static Pods read them. Pure.
 
 Upstream: VisitPodSecretNames, VisitPodConfigmapNames, VisitPVSecretNames, HasAPIObjectReference, resourceclaim.PodClaims.
 """

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import platform
 import socket
 import ssl
 from collections.abc import Callable, Mapping, Sequence
@@ -53,7 +52,6 @@ from pilothouse.apiserver.paths.encryption_metrics import EncryptionCollector
 from pilothouse.apiserver.paths.openapi import OpenApi
 from pilothouse.apiserver.paths.server_metrics import ServerMetrics
 from pilothouse.apiserver.routes import Routes
-from pilothouse.apiserver.storage.encryption.metrics import hashed
 from pilothouse.apiserver.storage.encryption.storage import EncryptedStorage
 from pilothouse.kit import plugins
 from pilothouse.kit.clock import Clock
@@ -62,6 +60,7 @@ from pilothouse.kit.entropy import Entropy
 if TYPE_CHECKING:
     from pilothouse.apiserver.registry.registry import Registry
 from pilothouse.apiserver.registry.roles import role_feeds
+from pilothouse.machinery.digests import SERVER_ID, digest_of
 
 CHAIN: tuple[Link, ...] = (
     count,
@@ -225,7 +224,7 @@ class ApiServer:
         collectors: list[metrics.Collector] = [self.api.metrics, registry.store.metrics, registry.conversions, ServerMetrics(self.api)]
         collectors.append(self.api.impersonation)
         if isinstance(storage, EncryptedStorage):
-            collectors.append(EncryptionCollector(storage.encryption.metrics, hashed(f"apiserver-{platform.node()}")))
+            collectors.append(EncryptionCollector(storage.encryption.metrics, digest_of(SERVER_ID)))
         return [*collectors, *self._more_collectors]
 
     def _paths(self, index: Discovery) -> dict[str, Handler]:

@@ -47,7 +47,7 @@ def check_proc(process: Path = Path("/proc/self")) -> None:
 
 
 def check_capabilities(has: Callable[[str], bool] = linux.has_capability) -> None:
-    """Before anything is begun: what fails half-way could not be put away either."""
+    """Before anything is started: what fails half-way could not be put away either."""
     lacking = [name for name in CAPABILITIES if not has(name)]
     if lacking:
         raise ClusterFailure(

@@ -6,7 +6,6 @@ Secret is shown. A key that no value needs any more may be taken out of the file
 
 from __future__ import annotations
 
-import hashlib
 import json
 import threading
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from pilothouse.cluster.state import ClusterState, Places
 from pilothouse.kit.clock import Clock
 from pilothouse.kit.secure_random import SecureRandom
 from pilothouse.machinery.configfile import BadConfiguration
+from pilothouse.machinery.digests import digest_of
 
 PAGE = 200
 TAKEN_SECONDS = 30.0
@@ -72,7 +72,7 @@ def _configuration(places: Places) -> EncryptionConfiguration:
 
 def await_taken(api: Api, places: Places, clock: Clock) -> None:
     """Return when the API server has the file as it is now."""
-    wanted = f'hash="sha256:{hashlib.sha256(places.encryption.read_bytes()).hexdigest()}"'
+    wanted = f'hash="{digest_of(places.encryption.read_bytes())}"'
     until = clock.monotonic() + TAKEN_SECONDS
     while wanted not in str(api.get("/metrics", TAKEN_SECONDS)):
         if clock.monotonic() >= until:

@@ -1,7 +1,7 @@
 """The node agent as one process: containerd's keeper, kubelet, service proxy and cluster DNS, each an API client of its own.
 
 It lives in the node's network and mount namespaces. Killing it harms no container: containerd and the shims run on, and the
-next one takes over what it finds. containerd is begun before the heavy imports, so that both go on side by side.
+next one takes over what it finds. containerd is started before the heavy imports, so that both go on side by side.
 """
 
 from __future__ import annotations

@@ -117,7 +117,7 @@ class BlockingCalls:
             raise
 
     def _leave(self, key: str, call: Call, result: asyncio.Future[Any]) -> None:
-        """Its caller waits no longer: what has not begun never does, what has is in the way of others under its key."""
+        """Its caller waits no longer: a call that has not started is never made, one that has keeps others under its key from starting."""
         self._executor.give_up(call)
         if not result.done():
             self._hanging.add(key)

@@ -106,7 +106,7 @@ async def changes(changed: asyncio.Event, clock: Clock, seconds: float) -> bool:
 
 
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
-"""The result of a coroutine in the cluster's loop, begun when the cluster is at rest."""
+"""The result of a coroutine in the cluster's loop, started when the cluster is at rest."""
 
 
 class Events(Generic[T]):

@@ -158,7 +158,7 @@ class Buffered:
         self._delegate, self._config, self._clock, self._metrics, self._at_once = delegate, config, clock, metrics, at_once
         self._waiting: deque[Event] = deque()
         self._wake = asyncio.Event()
-        self._tokens = float(config.burst * 1.0)
+        self._tokens: float = config.burst
         self._refilled = clock.monotonic()
 
     def process(self, event: Event) -> None:

@@ -33,7 +33,7 @@ STAMP = "%Y-%m-%dT%H-%M-%S"
 
 @dataclass(frozen=True, slots=True)
 class Rotation:
-    """When a file is begun anew, and which old ones stay; 0 is no limit."""
+    """When the log is rotated, and which old files stay; 0 is no limit."""
 
     max_megabytes: int = 100
     max_age_days: int = 366

@@ -1,6 +1,6 @@
 """Who a ServiceAccount's token stands for: its signature, its time, its audiences, and whether everything that it is bound to is there.
 
-- Tokens of every given issuer are taken, signed with any of the keys; legacy.py has the tokens of Secrets without an end.
+- Tokens of every given issuer are taken, signed with any of the keys; legacytokens.py has the tokens of Secrets without an end.
 - Verified signatures are remembered (bounded); what a token is bound to is looked at each time.
 
 Upstream: pkg/serviceaccount, jwt.go and claims.go.
@@ -197,7 +197,7 @@ def are_well_formed(claims: Any) -> bool:
     if not isinstance(audiences, list) or not all(isinstance(each, str) for each in audiences):
         return False
     claims["aud"] = audiences
-    if PRIVATE not in claims:  # those of a Secret, which legacy.py looks into
+    if PRIVATE not in claims:  # those of a Secret, which legacytokens.py looks into
         return isinstance(claims.get("sub", ""), str)
     private = claims[PRIVATE]
     if not isinstance(private, dict) or not isinstance(private.get("namespace"), str) or not _is_reference(private.get("serviceaccount")):

@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 import itertools
-from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,6 +20,7 @@ from pilothouse.apiserver.auth.webhookcalls import Ask, AskFailed
 from pilothouse.apiserver.auth.webhookconditions import ConditionError, match
 from pilothouse.cel.environment import Program
 from pilothouse.kit.clock import Clock
+from pilothouse.kit.expiring import ExpiringCache
 from pilothouse.machinery import fields, labels
 from pilothouse.machinery.errors import StatusError
 
@@ -109,8 +109,11 @@ class WebhookAuthorizer:
     ask: Ask
     clock: Clock
     metrics: WebhookMetrics = field(default_factory=WebhookMetrics)
-    _known: OrderedDict[bytes, tuple[float, Decision]] = field(default_factory=OrderedDict)
+    _known: ExpiringCache[bytes, Decision] = field(init=False)
     _revisions: Iterator[int] = field(default_factory=itertools.count)
+
+    def __post_init__(self) -> None:
+        self._known = ExpiringCache(self.clock, REMEMBERED)
 
     def revision(self) -> int:
         """Another number each time: an answer may be another whenever it is asked for."""
@@ -131,9 +134,8 @@ class WebhookAuthorizer:
             self.metrics.count("match_condition_evaluation_errors", self.policy.name)
             return self._failed(str(error))
         key = msgspec.json.encode(spec, order="deterministic")
-        known = self._known.get(key)
-        if known is not None and known[0] > self.clock.monotonic():
-            return known[1]
+        if (known := self._known.get(key, None)) is not None:
+            return known
         raise Unanswered(lambda: self._answer(key, spec, attributes))
 
     async def _answer(self, key: bytes, spec: Mapping[str, Any], attributes: Attributes) -> Decision:
@@ -168,9 +170,7 @@ class WebhookAuthorizer:
         chosen = (asked.verb, asked.group, asked.version, asked.resource, asked.subresource, asked.namespace, asked.name, asked.path)
         if seconds <= 0 or sum(map(len, chosen)) >= LONGEST_REMEMBERED:
             return
-        self._known[key] = self.clock.monotonic() + seconds, decision
-        while len(self._known) > REMEMBERED:
-            self._known.popitem(last=False)
+        self._known.put(key, decision, seconds)
 
 
 def decision_of(status: ReviewStatus) -> Decision:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any
 
 import msgspec
@@ -17,6 +18,7 @@ from pilothouse.apiserver.auth.credentials import Authenticated, BadToken
 from pilothouse.apiserver.auth.user import User
 from pilothouse.apiserver.auth.webhookcalls import Ask, AskFailed
 from pilothouse.kit.clock import Clock
+from pilothouse.kit.expiring import ExpiringCache
 from pilothouse.kit.singleflight import SingleFlight
 
 VERSIONS = ("v1", "v1beta1")
@@ -50,6 +52,15 @@ class Review(msgspec.Struct):
 Key = tuple[bytes, tuple[str, ...]]
 
 
+class Unasked(Enum):
+    """Stands for what a webhook was not asked yet: None is an answer."""
+
+    UNASKED = 0
+
+
+UNASKED = Unasked.UNASKED
+
+
 @dataclass(slots=True)
 class WebhookTokenAuthenticator:
     """Asks a webhook. `audiences` are those of this API server, which a webhook means that names none."""
@@ -59,23 +70,24 @@ class WebhookTokenAuthenticator:
     audiences: tuple[str, ...]
     clock: Clock
     seconds_kept: float = 120.0
-    _known: dict[Key, tuple[float, Authenticated | None]] = field(default_factory=dict)
+    _known: ExpiringCache[Key, Authenticated | None] = field(init=False)
     _flight: SingleFlight[Key, Authenticated | None] = field(default_factory=SingleFlight)
+
+    def __post_init__(self) -> None:
+        self._known = ExpiringCache(self.clock, REMEMBERED)
 
     async def authenticate_token(self, token: str, audiences: Sequence[str]) -> Authenticated | None:
         """The user that the webhook tells; None for a token that it does not know. BadToken when it cannot be asked, or says why."""
         key = hashlib.sha256(token.encode()).digest(), tuple(audiences)
-        known = self._known.get(key)
-        if known is not None and known[0] > self.clock.monotonic():
-            return known[1]
+        known = self._known.get(key, UNASKED)
+        if not isinstance(known, Unasked):
+            return known
         return await self._flight.run(key, lambda: self._remembered(key, token))
 
     async def _remembered(self, key: Key, token: str) -> Authenticated | None:
         known = await self._authenticated(token, key[1])
         if self.seconds_kept:
-            if len(self._known) >= REMEMBERED:
-                self._known.clear()
-            self._known[key] = self.clock.monotonic() + self.seconds_kept, known
+            self._known.put(key, known, self.seconds_kept)
         return known
 
     async def _authenticated(self, token: str, audiences: tuple[str, ...]) -> Authenticated | None:

@@ -59,7 +59,7 @@ class RequestMetrics:
             series.bytes += size
 
     def begin(self, labels: tuple[str, ...]) -> None:
-        """A watch or stream has begun."""
+        """A watch or stream has started."""
         self.long_running[labels] = self.long_running.get(labels, 0) + 1
 
     def end(self, labels: tuple[str, ...]) -> None:

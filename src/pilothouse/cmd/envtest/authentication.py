@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import platform
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -28,10 +27,10 @@ from pilothouse.kit.clock import SystemClock
 from pilothouse.kit.component import Component
 from pilothouse.kit.entropy import Entropy
 from pilothouse.machinery import url
+from pilothouse.machinery.digests import SERVER_ID
 
 log = logging.getLogger(__name__)
 
-SERVER_ID = f"apiserver-{platform.node()}"
 OIDC = "oidc-"
 
 

@@ -5,7 +5,6 @@ BadFlag, or ValueError with the reason, for what cannot be.
 
 from __future__ import annotations
 
-import platform
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from pilothouse.cmd.api import Api
 from pilothouse.cmd.envtest.flags import BadFlag, Flags
 from pilothouse.kit.clock import Clock
 from pilothouse.kit.entropy import Entropy
+from pilothouse.machinery.digests import SERVER_ID
 from pilothouse.machinery.quoting import go_quoted
 
 MODES = ("AlwaysAllow", "AlwaysDeny", "RBAC", "Node", "Webhook")
@@ -117,6 +117,6 @@ def arranged(api: Api, authorization: Authorization, flags: Flags, clock: Clock,
     arrangement.arrange(authorization)
     if not (path := flags.last("authorization-config")):
         return replace(api, collectors=(*api.collectors, metrics))
-    reloads = Reloads("authorization", f"apiserver-{platform.node()}")
+    reloads = Reloads("authorization", SERVER_ID)
     watched = WatchedFile(Path(path), Path(path).read_bytes(), arrangement.apply, clock, reloads)
     return replace(api, components=(*api.components, watched), collectors=(*api.collectors, metrics, reloads))

@@ -1,4 +1,4 @@
-"""Ending of a Pod: whether it has begun, and its steps. Pure.
+"""Ending of a Pod: whether it has started, and its steps. Pure.
 
 - A pod ends when it is deleted, past its deadline, or when nothing of it will run again.
 - Containers end side by side, sidecars after them in the reverse of their order; then the sandbox, then the rest.

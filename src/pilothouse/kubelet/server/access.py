@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 from aiohttp import web
 
@@ -21,6 +21,7 @@ from pilothouse.api.types.authentication_v1 import TokenReview, TokenReviewSpec
 from pilothouse.api.types.authorization_v1 import ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec
 from pilothouse.client.client import Client
 from pilothouse.kit.clock import Clock, wait_for
+from pilothouse.kit.expiring import ExpiringCache
 from pilothouse.machinery.errors import StatusError
 
 T = TypeVar("T")
@@ -62,25 +63,6 @@ class Caller:
     extra: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
-class Answers(Generic[T]):
-    """Answers that are good for some time. At most ANSWERS_LIMIT: then all are forgotten."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._kept: dict[Any, tuple[T, float]] = {}
-
-    def get(self, key: Any) -> T | None:
-        """The answer, as long as it is good."""
-        answer, until = self._kept.get(key, (None, 0.0))
-        return answer if self._clock.monotonic() < until else None
-
-    def put(self, key: Any, answer: T, seconds: float) -> None:
-        """Keep an answer for some time."""
-        if len(self._kept) >= ANSWERS_LIMIT:
-            self._kept.clear()
-        self._kept[key] = answer, self._clock.monotonic() + seconds
-
-
 class Access:
     """Authentication and authorization of one kubelet's server, by the API server that `client` reaches."""
 
@@ -88,8 +70,8 @@ class Access:
         self._client = client
         self._node_name = node_name
         self._clock = clock
-        self._callers: Answers[Caller] = Answers(clock)
-        self._decisions: Answers[bool] = Answers(clock)
+        self._callers: ExpiringCache[bytes, Caller] = ExpiringCache(clock, ANSWERS_LIMIT)
+        self._decisions: ExpiringCache[tuple[Any, ...], bool] = ExpiringCache(clock, ANSWERS_LIMIT)
 
     async def refusal(self, request: web.BaseRequest) -> web.Response | None:
         """The answer to who may not come in; None for who may."""
@@ -120,7 +102,7 @@ class Access:
 
     async def _bearer(self, token: str) -> Caller | None:
         key = hashlib.sha256(token.encode()).digest()
-        known = self._callers.get(key)
+        known = self._callers.get(key, None)
         if known is not None:
             return known
         review = await self._ask(TokenReview(spec=TokenReviewSpec(token=token)))
@@ -133,7 +115,7 @@ class Access:
 
     async def _may(self, caller: Caller, verb: str, subresource: str) -> bool:
         key = (caller.name, caller.uid, caller.groups, str(sorted(caller.extra.items())), verb, subresource)
-        known = self._decisions.get(key)
+        known = self._decisions.get(key, None)
         if known is not None:
             return known
         asked = ResourceAttributes(verb=verb, version="v1", resource="nodes", subresource=subresource, name=self._node_name)

@@ -11,11 +11,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from pilothouse.kit.clock import Clock
+from pilothouse.machinery.digests import digest_of
 
 log = logging.getLogger(__name__)
 
@@ -33,13 +33,13 @@ class Reloads:
 
     def __init__(self, name: str, server_id: str) -> None:
         self._name = name
-        self._server = digest(server_id)
+        self._server = digest_of(server_id)
         self._hash = ""
         self._counts: dict[str, tuple[int, float]] = {}
 
     def applied(self, data: bytes) -> None:
         """Note what is in effect."""
-        self._hash = digest(data.decode(errors="replace"))
+        self._hash = digest_of(data)
 
     def count(self, status: str, now: float) -> None:
         """Count one reload, at `now` (seconds since 1970)."""
@@ -63,11 +63,6 @@ class Reloads:
         if self._hash:
             info.add_metric((self._server, self._hash), 1)
         yield from (total, last, info)
-
-
-def digest(text: str) -> str:
-    """How metrics name a text that they do not show."""
-    return f"sha256:{sha256(text.encode()).hexdigest()}" if text else ""
 
 
 class WatchedFile:

@@ -8,12 +8,13 @@ from typing import Any
 
 from pilothouse.apiserver.auth.configuration.apiserver_v1 import AnonymousAuthConfig, AuthenticationConfiguration, Issuer
 from pilothouse.apiserver.auth.configuration.loading import load
-from pilothouse.apiserver.auth.configuration.reloading import NotNow, digest
+from pilothouse.apiserver.auth.configuration.reloading import NotNow
 from pilothouse.apiserver.auth.credentials import Authenticated, Fetch
 from pilothouse.apiserver.auth.oidc.issuer import RETRY_SECONDS, IssuerAuthenticator
 from pilothouse.apiserver.auth.oidc.keys import ALGORITHMS
 from pilothouse.apiserver.auth.oidc.validation import validate, validate_issuer
 from pilothouse.kit.clock import Clock, wait_for
+from pilothouse.machinery.digests import digest_of
 from pilothouse.machinery.problems import Problems
 from pilothouse.machinery.quoting import aggregate, go_quoted
 
@@ -38,7 +39,7 @@ class Issuers:
         server_id: str = "",
     ) -> None:
         self._disallowed, self._fetch, self._clock, self._algorithms = tuple(disallowed), fetch, clock, tuple(algorithms)
-        self._server = digest(server_id)
+        self._server = digest_of(server_id)
         self._fetches: dict[tuple[str, str], float] = {}
         self._key_sets: dict[str, str] = {}
         self.anonymous: AnonymousAuthConfig | None = configuration.anonymous
@@ -105,14 +106,14 @@ class Issuers:
 
     def _told(self, issuer: str, body: bytes | None) -> None:
         """Count a fetch of keys."""
-        self._fetches["failure" if body is None else "success", digest(issuer)] = self._clock.now().timestamp()
+        self._fetches["failure" if body is None else "success", digest_of(issuer)] = self._clock.now().timestamp()
         if body is not None:
-            self._key_sets[digest(issuer)] = digest(body.decode(errors="replace"))
+            self._key_sets[digest_of(issuer)] = digest_of(body)
 
     def _forget(self, issuer: str) -> None:
         for result in ("failure", "success"):
-            self._fetches.pop((result, digest(issuer)), None)
-        self._key_sets.pop(digest(issuer), None)
+            self._fetches.pop((result, digest_of(issuer)), None)
+        self._key_sets.pop(digest_of(issuer), None)
 
     def collect(self) -> Iterator[Any]:
         """The families of prometheus-client."""

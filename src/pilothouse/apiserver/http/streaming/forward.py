@@ -152,16 +152,16 @@ async def streamed(request: Request, answer: ClientResponse, way: ProxyRoute | N
     request.on_gone(answer.close)
     request.api.streams.add(answer.close)
     try:
-        begun = await _page(answer, way) if way is not None and _is_page(request, answer) else b""
-        if begun and answer.content.at_eof():
-            response.content_length = len(begun)
+        first_block = await _page(answer, way) if way is not None and _is_page(request, answer) else b""
+        if first_block and answer.content.at_eof():
+            response.content_length = len(first_block)
         elif "Content-Length" not in answer.headers:
             if request.http.version >= (1, 1):
                 response.enable_chunked_encoding()
             else:
                 response.force_close()
         await response.prepare(request.http)
-        await response.write(begun)
+        await response.write(first_block)
         async for block in answer.content.iter_any():
             await response.write(block)
         await response.write_eof()

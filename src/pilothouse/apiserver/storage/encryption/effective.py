@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import hashlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -33,6 +32,7 @@ from pilothouse.kit.entropy import Entropy
 from pilothouse.kit.restarts import BackOff
 from pilothouse.kit.secure_random import SecureRandom
 from pilothouse.machinery.configfile import BadConfiguration
+from pilothouse.machinery.digests import digest_of
 
 if TYPE_CHECKING:
     from pilothouse.apiserver.storage.encryption.kms import KmsProvider
@@ -74,8 +74,11 @@ class Encryption:
 
     def use(self, data: bytes) -> None:
         """Take what a file says. BadConfiguration."""
-        self._transformers, self._providers = self._made(config.parse(data, str(self.file), reloads=self.reloads))
-        self._hash = self.metrics.configuration_hash = hash_of(data)
+        self._adopt(data, *self._made(config.parse(data, str(self.file), reloads=self.reloads)))
+
+    def _adopt(self, data: bytes, transformers: Mapping[GroupResource, Transformer], providers: Sequence[KmsProvider]) -> None:
+        self._transformers, self._providers = transformers, providers
+        self._hash = self.metrics.configuration_hash = digest_of(data)
 
     def transformer_of(self, resource: GroupResource) -> Transformer | None:
         """What values of a resource are kept by; None for those that are kept as they are."""
@@ -124,7 +127,7 @@ class Encryption:
         """Take the file when it has changed; whether it had. BadConfiguration or OSError when it cannot be taken: the old one stays."""
         assert self.file is not None
         data = await asyncio.to_thread(read, self.file)
-        if hash_of(data) == self._hash:
+        if digest_of(data) == self._hash:
             return False
         transformers, providers = self._made(config.parse(data, str(self.file), reloads=True))
         try:
@@ -132,8 +135,8 @@ class Encryption:
         except BaseException:
             await close(providers)
             raise
-        old, self._transformers, self._providers, self._hash = self._providers, transformers, providers, hash_of(data)
-        self.metrics.configuration_hash = self._hash
+        old = self._providers
+        self._adopt(data, transformers, providers)
         self.metrics.reloaded("success", self.clock.now().timestamp())
         for tell in self.changed:
             tell()
@@ -210,8 +213,3 @@ def read(file: Path) -> bytes:
     except OSError as error:
         text = f'error reading encryption provider configuration file "{file}": open {file}: {(error.strerror or "").lower()}'
         raise BadConfiguration(f"error while parsing file: error while loading file: {text}") from error
-
-
-def hash_of(data: bytes) -> str:
-    """By which changes are noticed, and which metrics name."""
-    return f"sha256:{hashlib.sha256(data).hexdigest()}"

@@ -16,13 +16,14 @@ from datetime import datetime, timedelta
 from pilothouse.apiserver.storage.encryption import kms_messages as pb
 from pilothouse.apiserver.storage.encryption.ciphers import SEED_BYTES, Gcm, SeededGcm
 from pilothouse.apiserver.storage.encryption.kms_client import KmsClient, KmsFailed
-from pilothouse.apiserver.storage.encryption.metrics import FROM_STORAGE, TO_STORAGE, EncryptionMetrics, hashed
+from pilothouse.apiserver.storage.encryption.metrics import FROM_STORAGE, TO_STORAGE, EncryptionMetrics
 from pilothouse.apiserver.storage.encryption.transformers import join_problems
 from pilothouse.apiserver.storage.encryption.transforming import Context, KeyMissing, Opened, TransformationFailed, Transformer
 from pilothouse.kit.clock import Clock
 from pilothouse.kit.entropy import Entropy
 from pilothouse.kit.secure_random import SecureRandom
 from pilothouse.machinery import names, time
+from pilothouse.machinery.digests import digest_of
 
 POSITIVE_SECONDS, NEGATIVE_SECONDS = 60.0, 10.0
 """Between two looks at a plugin that is well, and at one that is not."""
@@ -123,7 +124,7 @@ class KmsProvider:
             raise TransformationFailed(f"{expired} (current time is {time.text(now)})")
         self._keep(seed.cache_key, seed.transformer)
         sealed = seed.transformer.seal(value, context)
-        self.metrics.used_key(TO_STORAGE, self.name, hashed(seed.key_id), now.timestamp())
+        self.metrics.used_key(TO_STORAGE, self.name, digest_of(seed.key_id), now.timestamp())
         return pb.encrypted_object(sealed, seed.key_id, seed.ciphertext, seed.annotations)
 
     def open(self, value: bytes, context: Context) -> Opened:
@@ -144,7 +145,7 @@ class KmsProvider:
                 raise KeyMissing(self._fetching(key, message.encryptedDEKSource, message.keyID, annotations))
             known = (current.transformer, 0.0)
         self._keep(key, known[0])
-        self.metrics.used_key(FROM_STORAGE, self.name, hashed(message.keyID), self.clock.now().timestamp())
+        self.metrics.used_key(FROM_STORAGE, self.name, digest_of(message.keyID), self.clock.now().timestamp())
         opened = known[0].open(message.encryptedData, context)
         return Opened(opened.value, opened.stale or message.keyID != current.key_id or kind != pb.SEED)
 
@@ -218,7 +219,7 @@ class KmsProvider:
             self.metrics.invalid_key_ids[self.name, code] += 1
             problems.append(f"got invalid KMSv2 KeyID hash {quoted_hash(status.key_id)}: {wrong}")
         else:
-            self.metrics.saw_key(self.name, hashed(status.key_id), self.clock.now().timestamp())
+            self.metrics.saw_key(self.name, digest_of(status.key_id), self.clock.now().timestamp())
             if failed := await self._rotate(status.key_id):
                 problems.append(failed)
         return f"kmsv2 Provider {self.name} is not healthy, error: {join_problems(problems)}" if problems else ""
@@ -252,4 +253,4 @@ class KmsProvider:
 
 def quoted_hash(text: str) -> str:
     """The hash of a key's id in quotes."""
-    return f'"{hashed(text)}"'
+    return f'"{digest_of(text)}"'

@@ -5,7 +5,6 @@ Plain numbers, as cheap as can be: paths/encryption_metrics.py turns them into f
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 
 from pilothouse.kit.histogram import Histograms
@@ -65,8 +64,3 @@ class EncryptionMetrics:
         """Count that a changed file was taken, or not."""
         self.reloads[outcome] += 1
         self.last_reload[outcome] = now
-
-
-def hashed(text: str) -> str:
-    """Upstream's form of ids in labels and messages; "" of nothing."""
-    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}" if text else ""
